@@ -1,0 +1,1 @@
+"""The shell: Ray actors, jobs, journal, MLflow, report, command line."""

@@ -1,0 +1,1 @@
+"""The evolution loop as pure functions of state and seed."""

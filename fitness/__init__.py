@@ -1,0 +1,1 @@
+"""Bars to numbers: shards, folds, kernel, measures, statistics, gates."""
