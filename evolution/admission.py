@@ -1,0 +1,36 @@
+"""The one gate through which fitness enters evolution: what is not finite never reaches a ranking."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitness.objectives import NOT_FINITE, Evaluation
+from strategies.errors import StudbookError
+
+Evaluate = Callable[[NDArray[np.float64]], Evaluation]
+
+
+def admit(evaluation: Evaluation, *, n_rows: int, n_objectives: int) -> Evaluation:
+    """Return `evaluation` as evolution keeps it: finite objectives, or a reason and NaN in all of them.
+
+    A row with a reason has NaN objectives; a row without one but with an objective that is not finite gets the
+    reason "not finite". Every NaN is the same NaN and no zero is negative, so equal fitness has equal bytes.
+
+    Raises:
+        StudbookError: the evaluator returned arrays of another shape than it was asked for.
+    """
+    objectives = np.array(evaluation.objectives, dtype=np.float64)
+    reasons = np.array(evaluation.reasons, dtype=np.int16)
+    measures = np.array(evaluation.measures, dtype=np.float64)
+    wanted = (n_rows, n_objectives)
+    fits = measures.ndim == 2 and len(measures) == n_rows
+    if objectives.shape != wanted or reasons.shape != (n_rows,) or not fits:
+        raise StudbookError(
+            f"An evaluation must have objectives {wanted}, reasons {(n_rows,)} and measures ({n_rows}, k), but was "
+            f"{objectives.shape}, {reasons.shape} and {measures.shape} (the evaluate function). Mend the evaluator."
+        )
+    reasons[(reasons == 0) & ~np.isfinite(objectives).all(axis=1)] = NOT_FINITE
+    objectives[reasons != 0] = np.nan
+    measures[np.isnan(measures)] = np.nan
+    return Evaluation(objectives=objectives + 0.0, reasons=reasons, measures=measures + 0.0)

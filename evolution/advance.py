@@ -1,0 +1,243 @@
+"""The whole of evolution as one pure function: an island's state, some generations on.
+
+Each generation: migrants arrive, parents are chosen by tournament, children are bred and those that are new are
+evaluated, and the best of parents, migrants and children live on (mu + lambda). Chance comes from keys of seed, island
+and generation alone, so `advance` by a + b generations is `advance` by a and then by b, to the byte.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evolution.admission import Evaluate, admit
+from evolution.figures import GenerationStats, generation_stats
+from evolution.islands import Emigrants
+from evolution.keys import MAX_BROOD, MAX_GENERATION, Place
+from evolution.pedigree import MIGRANT, NO_PARENT, Births, birth_ids, concat
+from evolution.population import Merits, State, enter, find
+from evolution.selection import standing, survivors
+from evolution.settings import EvolutionSettings
+from evolution.variation import Brood, breed, found_brood
+from strategies.errors import ConfigError, JournalError, UsageError
+from strategies.genes import N_GENES
+
+
+class Advance(NamedTuple):
+    """What came of an epoch: the state after it, its births in order, and the figures of each generation."""
+
+    state: State
+    births: Births
+    stats: tuple[GenerationStats, ...]
+
+
+class _Members(NamedTuple):
+    """Strategies that may be parents or live on, with one row each."""
+
+    genomes: NDArray[np.float64]
+    families: NDArray[np.int64]
+    objectives: NDArray[np.float64]
+    reasons: NDArray[np.int16]
+    keys: NDArray[np.uint64]
+    birth_ids: NDArray[np.int64]
+
+    @classmethod
+    def of_state(cls, state: State) -> "_Members":
+        return cls(state.genomes, state.families, state.objectives, state.reasons, state.keys, state.birth_ids)
+
+    @classmethod
+    def of_births(cls, births: Births) -> "_Members":
+        return cls(births.genome, births.family, births.objectives, births.reason, births.key, births.birth_id)
+
+    def followed_by(self, births: Births) -> "_Members":
+        pairs: list[Any] = list(zip(self, _Members.of_births(births), strict=True))
+        return _Members(*(np.concatenate(pair) for pair in pairs))
+
+
+def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluate) -> Advance:
+    """Return generation 0 of an island: its founders, evaluated.
+
+    Raises:
+        ConfigError: a seed or an island out of range.
+        StudbookError: `evaluate` returned arrays of another shape than asked for.
+    """
+    place = Place(seed, island, 0)
+    brood = found_brood(place, settings)
+    ids = birth_ids(island, 0, np.arange(len(brood.genomes)))
+    births, known = _bear(place, brood, ids, ids, brood.parents, None, evaluate, settings)
+    state = _state(place, _Members.of_births(births), known, settings)
+    return Advance(state, births, (generation_stats(state, births),))
+
+
+def advance(
+    state: State,
+    evaluate: Evaluate,
+    settings: EvolutionSettings,
+    generations: int,
+    immigrants: Sequence[Emigrants] | None = None,
+) -> Advance:
+    """Return `state` some generations on; the given state and immigrants stay as they are.
+
+    Immigrants arrive in the first of these generations, before it breeds, with their fitness. `evaluate` gets the
+    phenotypes (n, N_GENES) of new strategies only, each key at most once in the life of the island.
+
+    Raises:
+        UsageError: no generation to breed.
+        ConfigError: more generations or births in one generation than a birth id can hold.
+        JournalError: immigrants of this very island, or with other objectives or measures.
+        StudbookError: `evaluate` returned arrays of another shape than asked for.
+    """
+    if generations < 1:
+        raise UsageError(f"`generations` must be at least 1, but was {generations} (advance). Ask for one or more.")
+    if state.generation + generations > MAX_GENERATION:
+        raise ConfigError(
+            f"`generations` must end by {MAX_GENERATION}, but was {state.generation + generations} "
+            f"(island {state.island}). Ask for fewer generations."
+        )
+    births, stats = [], []
+    arrivals: Sequence[Emigrants] = immigrants or ()
+    for _ in range(generations):
+        state, born = _generation(state, evaluate, settings, arrivals)
+        births.append(born)
+        stats.append(generation_stats(state, born))
+        arrivals = ()
+    return Advance(state, concat(births), tuple(stats))
+
+
+def _generation(
+    state: State, evaluate: Evaluate, settings: EvolutionSettings, immigrants: Sequence[Emigrants]
+) -> tuple[State, Births]:
+    place = Place(state.seed, state.island, state.generation + 1)
+    migrants = _arrive(state, immigrants, place, settings)
+    known = enter(state.known, migrants.merits)
+    pool = _Members.of_state(state).followed_by(migrants)
+    order = standing(pool.objectives, pool.reasons, pool.keys, pool.birth_ids).order
+    brood = breed(pool.genomes, order, known_keys=known.keys, place=place, settings=settings, first_index=len(migrants))
+    ids = birth_ids(place.island, place.generation, np.arange(len(brood.genomes)) + len(migrants))
+    parents = np.where(brood.parents == NO_PARENT, NO_PARENT, pool.birth_ids[brood.parents])
+    families = pool.families[brood.parents[:, 0]]
+    children, known = _bear(place, brood, ids, families, parents, known, evaluate, settings)
+    return _state(place, pool.followed_by(children), known, settings), concat([migrants, children])
+
+
+def _arrive(state: State, immigrants: Sequence[Emigrants], place: Place, settings: EvolutionSettings) -> Births:
+    """Return the births of all immigrants on this island, in the order in which they come."""
+    n = sum(len(group) for group in immigrants)
+    _check_arrivals(state, immigrants, n + settings.population_size)
+    merits = state.known.take(np.zeros(0, dtype=np.int64))
+    for group in immigrants:
+        merits = merits.followed_by(group.merits)
+    nobody = np.full(n, NO_PARENT, dtype=np.int64)
+    sources = np.concatenate([nobody[:0], *(group.birth_ids for group in immigrants)])
+    return _births(
+        place,
+        ids=birth_ids(place.island, place.generation, np.arange(n)),
+        genomes=np.concatenate([np.zeros((0, N_GENES)), *(group.genomes for group in immigrants)]),
+        operators=np.full(n, MIGRANT, dtype=np.int8),
+        parents=np.stack([sources, nobody], axis=1),
+        families=np.concatenate([nobody[:0], *(group.families for group in immigrants)]),
+        retries=np.zeros(n, dtype=np.int16),
+        evaluated=np.zeros(n, dtype=np.bool_),
+        merits=merits,
+    )
+
+
+def _check_arrivals(state: State, immigrants: Sequence[Emigrants], n_births: int) -> None:
+    if n_births > MAX_BROOD:
+        raise ConfigError(
+            f"Births of a generation, migrants and children, must be at most {MAX_BROOD}, but were {n_births} "
+            f"(island {state.island}). Lower `population_size` or `n_migrants`."
+        )
+    wanted = (state.objectives.shape[1], state.known_measures.shape[1])
+    for group in immigrants:
+        given = (group.objectives.shape[1], group.measures.shape[1])
+        if group.island == state.island or given != wanted:
+            raise JournalError(
+                f"Immigrants must come from another island with {wanted} objectives and measures, but came from island "
+                f"{group.island} with {given} (island {state.island}). Pass emigrants of this job."
+            )
+
+
+def _bear(
+    place: Place,
+    brood: Brood,
+    ids: NDArray[np.int64],
+    families: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    known: Merits | None,
+    evaluate: Evaluate,
+    settings: EvolutionSettings,
+) -> tuple[Births, Merits]:
+    """Return the births of a brood, its fresh children evaluated, and the register with these entered."""
+    n_fresh = int(brood.fresh.sum())
+    if n_fresh > 0 or known is None:
+        given = admit(evaluate(brood.phenotypes[brood.fresh]), n_rows=n_fresh, n_objectives=len(settings.objectives))
+        new = Merits(brood.keys[brood.fresh], given.objectives, given.reasons, given.measures)
+        known = enter(new.take(np.zeros(0, dtype=np.int64)) if known is None else known, new)
+    births = _births(
+        place,
+        ids=ids,
+        genomes=brood.genomes,
+        operators=brood.operators,
+        parents=parents,
+        families=families,
+        retries=brood.retries,
+        evaluated=brood.fresh,
+        merits=known.take(find(known.keys, brood.keys)),
+    )
+    return births, known
+
+
+def _births(
+    place: Place,
+    *,
+    ids: NDArray[np.int64],
+    genomes: NDArray[np.float64],
+    operators: NDArray[np.int8],
+    parents: NDArray[np.int64],
+    families: NDArray[np.int64],
+    retries: NDArray[np.int16],
+    evaluated: NDArray[np.bool_],
+    merits: Merits,
+) -> Births:
+    """Return births of one place; `parents` is (n, 2)."""
+    return Births(
+        birth_id=ids,
+        island=np.full(len(ids), place.island, dtype=np.int32),
+        generation=np.full(len(ids), place.generation, dtype=np.int32),
+        operator=operators,
+        parent_a=parents[:, 0],
+        parent_b=parents[:, 1],
+        family=families,
+        retries=retries,
+        genome=genomes,
+        key=merits.keys,
+        evaluated=evaluated,
+        objectives=merits.objectives,
+        reason=merits.reasons,
+        measures=merits.measures,
+    )
+
+
+def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSettings) -> State:
+    """Return the state in which the best of `members` live on."""
+    fitness = (members.objectives, members.reasons, members.keys, members.birth_ids)
+    rows = survivors(*fitness, n=settings.population_size)
+    every: list[Any] = list(members)
+    best = _Members(*(array[rows] for array in every))
+    return State(
+        seed=place.seed,
+        island=place.island,
+        generation=place.generation,
+        genomes=best.genomes,
+        birth_ids=best.birth_ids,
+        families=best.families,
+        keys=best.keys,
+        objectives=best.objectives,
+        reasons=best.reasons,
+        known_keys=known.keys,
+        known_objectives=known.objectives,
+        known_reasons=known.reasons,
+        known_measures=known.measures,
+    )

@@ -1,0 +1,141 @@
+"""Named arrays to bytes and back: the same arrays give the same bytes, and any damage is found.
+
+Layout: `MAGIC` (the format's version is in it), the header's length (8 bytes, little-endian), the header (canonical
+JSON: kind, gene table fingerprint, whole numbers, array names with dtype and shape), the arrays' bytes one after the
+other, SHA-256 of everything before it. Header and arrays are padded to eight bytes, with spaces and zeros, so that
+arrays can be used where they lie. Nothing is pickled, nothing read runs code.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.errors import JournalError
+from strategies.genes import fingerprint
+
+MAGIC: Final = b"STUDBK\x00\x01"
+_DIGEST: Final = 32
+_ALIGNMENT: Final = 8
+_PREFIX: Final = len(MAGIC) + 8
+_RECOVERY: Final = "Restore it from a copy, or resume the job from its journal."
+
+
+class Column(NamedTuple):
+    """What an array must be: little-endian dtype such as "<f8", number of dimensions, and the rows it is one of.
+
+    Columns that name the same `rows` have the same length.
+    """
+
+    dtype: str
+    n_dimensions: int = 1
+    rows: str = "rows"
+
+
+class Schema(NamedTuple):
+    """What the bytes of one kind hold: names of whole numbers, and columns by name."""
+
+    kind: str
+    numbers: tuple[str, ...]
+    columns: Mapping[str, Column]
+
+
+class Packed(NamedTuple):
+    """What `unpack` read: whole numbers and read-only arrays, by name."""
+
+    numbers: dict[str, int]
+    arrays: dict[str, NDArray[Any]]
+
+
+def pack(schema: Schema, numbers: Mapping[str, int], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the bytes of `arrays`, in the order and with the dtypes of the schema."""
+    parts = {name: np.ascontiguousarray(arrays[name], dtype=column.dtype) for name, column in schema.columns.items()}
+    header = {
+        "kind": schema.kind,
+        "genes": fingerprint(),
+        "numbers": {name: int(numbers[name]) for name in schema.numbers},
+        "arrays": [[name, schema.columns[name].dtype, list(part.shape)] for name, part in parts.items()],
+    }
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    bodies = [part.tobytes() + bytes(-part.nbytes % _ALIGNMENT) for part in parts.values()]
+    whole = b"".join([MAGIC, len(text).to_bytes(8, "little"), text, *bodies])
+    return whole + hashlib.sha256(whole).digest()
+
+
+def unpack(data: bytes, schema: Schema) -> Packed:
+    """Return what `pack` wrote; the arrays are read-only views of `data`.
+
+    Raises:
+        JournalError: damaged or cut bytes, another format or kind, another gene table, or other columns.
+    """
+    header, offset = _header(data, schema)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, dtype, shape in header["arrays"]:
+        count = math.prod(shape)
+        size = count * np.dtype(dtype).itemsize
+        if min(shape, default=0) < 0 or offset + size > len(data) - _DIGEST:
+            _refuse(schema.kind, f"must hold {count} values of {name}", "ended before them", _RECOVERY)
+        arrays[name] = np.frombuffer(data, dtype=dtype, count=count, offset=offset).reshape(shape)
+        offset += size + -size % _ALIGNMENT
+    lengths = {(column.rows, len(arrays[name])) for name, column in schema.columns.items()}
+    if len(lengths) != len({rows for rows, _ in lengths}):
+        _refuse(schema.kind, "must have columns of one length", f"had {sorted(lengths)}", _RECOVERY)
+    if offset != len(data) - _DIGEST:
+        _refuse(schema.kind, "must end after its arrays", f"had {len(data) - _DIGEST - offset} bytes more", _RECOVERY)
+    return Packed(header["numbers"], arrays)
+
+
+def _header(data: bytes, schema: Schema) -> tuple[dict[str, Any], int]:
+    """Return the header, checked against the schema and the gene table, and where the arrays begin."""
+    _check_whole(data, schema.kind)
+    stop = _PREFIX + int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
+    try:
+        header = json.loads(data[_PREFIX:stop])
+        _check_form(header)
+    except (ValueError, TypeError, KeyError) as error:
+        _refuse(schema.kind, "must have a readable header", f"it could not be read ({error})", _RECOVERY)
+    if header["kind"] != schema.kind:
+        was = f"were of kind {header['kind']!r}"
+        _refuse(schema.kind, f"must be of kind {schema.kind!r}", was, "Pass the right file.")
+    if header["genes"] != fingerprint():
+        mend = "Open them with the version of Studbook that wrote them."
+        _refuse(schema.kind, f"must fit the gene table {fingerprint()}", f"fit {header['genes']}", mend)
+    listed = [(name, dtype, len(shape)) for name, dtype, shape in header["arrays"]]
+    wanted = [(name, column.dtype, column.n_dimensions) for name, column in schema.columns.items()]
+    if listed != wanted or sorted(header["numbers"]) != sorted(schema.numbers):
+        held = ", ".join([*header["numbers"], *(f"{name} ({dtype})" for name, dtype, _ in listed)])
+        _refuse(schema.kind, f"must hold {', '.join([*schema.numbers, *schema.columns])}", f"held {held}", _RECOVERY)
+    return header, stop
+
+
+def _check_whole(data: bytes, kind: str) -> None:
+    if not data.startswith(MAGIC[:-1]):
+        _refuse(kind, f"must begin with {MAGIC[:-1]!r}", f"began with {data[: len(MAGIC)]!r}", _RECOVERY)
+    if len(data) < _PREFIX + _DIGEST:
+        _refuse(kind, f"must be at least {_PREFIX + _DIGEST} long", f"were {len(data)}", _RECOVERY)
+    digest, written = hashlib.sha256(data[:-_DIGEST]).hexdigest(), data[-_DIGEST:].hex()
+    if digest != written:
+        _refuse(kind, f"must match their SHA-256 {written[:16]}", f"gave {digest[:16]} ({len(data)} bytes)", _RECOVERY)
+    if data[len(MAGIC) - 1] != MAGIC[-1]:
+        mend = "Open them with the version of Studbook that wrote them."
+        _refuse(kind, f"must have format {MAGIC[-1]}", f"had format {data[len(MAGIC) - 1]}", mend)
+
+
+def _check_form(header: Any) -> None:
+    """Raise ValueError, TypeError or KeyError unless the header has the form that `pack` writes."""
+    if not all(isinstance(header[name], str) for name in ("kind", "genes")):
+        raise TypeError("kind and genes are not text")
+    if not all(type(value) is int for value in header["numbers"].values()):
+        raise TypeError("a number is not whole")
+    for name, dtype, shape in header["arrays"]:
+        if not isinstance(name, str) or not isinstance(dtype, str) or not all(type(size) is int for size in shape):
+            raise TypeError(f"array {name} is not described")
+
+
+def _refuse(kind: str, rule: str, was: str, mend: str) -> NoReturn:
+    raise JournalError(f"The {kind} bytes {rule}, but {was}. {mend}")

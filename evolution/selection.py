@@ -1,0 +1,94 @@
+"""Who is better: Pareto ranks, crowding, and one strict order in which no two strategies tie.
+
+Source: Deb, Pratap, Agarwal, Meyarivan 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
+"""
+
+from typing import NamedTuple
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Standing(NamedTuple):
+    """How n strategies stand to each other.
+
+    Attributes:
+        ranks: (n,) 0 for what nothing dominates; a strategy that is not feasible has a rank after all that are.
+        crowding: (n,) distance to its neighbours in its rank, inf at the ends, 0 where not feasible.
+        order: (n,) row numbers from best to worst.
+    """
+
+    ranks: NDArray[np.int64]
+    crowding: Floats
+    order: NDArray[np.int64]
+
+
+def feasible(objectives: Floats, reasons: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Return (n,) whether a strategy may be ranked by its objectives: no reason against it, and all finite."""
+    return (reasons == 0) & np.isfinite(objectives).all(axis=1)
+
+
+def pareto_ranks(objectives: Floats) -> NDArray[np.int64]:
+    """Return the ranks (n,) of finite `objectives` (n, m), all maximised: 0 for what nothing dominates."""
+    if len(objectives) == 0:
+        return np.zeros(0, dtype=np.int64)
+    return moocore.pareto_rank(np.array(objectives), maximise=True).astype(np.int64)
+
+
+def crowding_distances(objectives: Floats, ranks: NDArray[np.int64], tie_breaks: NDArray[np.int64]) -> Floats:
+    """Return (n,): per rank, the sum over objectives of the gap between both neighbours over the rank's range.
+
+    The two ends of each objective get inf. An objective that is equal in the whole rank adds nothing. Of equal
+    values the smaller `tie_breaks` (n,) comes first, so the result does not depend on the order of rows.
+    """
+    distances = np.zeros(len(objectives))
+    for rank in np.unique(ranks):
+        rows = np.flatnonzero(ranks == rank)
+        for values in objectives[rows].T:
+            order = np.lexsort((tie_breaks[rows], values))
+            ordered = values[order]
+            span = ordered[-1] - ordered[0]
+            if span == 0:
+                continue
+            gaps = np.full(len(rows), np.inf)
+            gaps[1:-1] = (ordered[2:] - ordered[:-2]) / span
+            distances[rows[order]] += gaps
+    return distances
+
+
+def standing(
+    objectives: Floats, reasons: NDArray[np.int16], keys: NDArray[np.uint64], birth_ids: NDArray[np.int64]
+) -> Standing:
+    """Return how n strategies stand: by rank, then crowding, then the older birth.
+
+    Strategies that are not feasible come after all that are, by reason code, then key, then birth.
+    """
+    fit = feasible(objectives, reasons)
+    ranks = np.full(len(fit), len(fit), dtype=np.int64)
+    ranks[~fit] += reasons[~fit]
+    ranks[fit] = pareto_ranks(objectives[fit])
+    crowding = np.zeros(len(fit))
+    crowding[fit] = crowding_distances(objectives[fit], ranks[fit], birth_ids[fit])
+    by_key = np.where(fit[:, None], np.uint64(0), keys)
+    order = np.lexsort((birth_ids, by_key[:, 1], by_key[:, 0], -crowding, ranks))
+    return Standing(ranks, crowding, order)
+
+
+def survivors(
+    objectives: Floats, reasons: NDArray[np.int16], keys: NDArray[np.uint64], birth_ids: NDArray[np.int64], *, n: int
+) -> NDArray[np.int64]:
+    """Return the `n` rows that live on, best first: different keys as far as they go, the oldest birth of each.
+
+    Duplicates are taken, in the same order, only when there are fewer than `n` different keys.
+    """
+    by_age = np.argsort(birth_ids, kind="stable")
+    first = by_age[np.unique(keys[by_age], axis=0, return_index=True)[1]]
+    chosen = first[standing(objectives[first], reasons[first], keys[first], birth_ids[first]).order]
+    if len(chosen) < n:
+        rest = np.setdiff1d(np.arange(len(keys)), first)
+        order = standing(objectives[rest], reasons[rest], keys[rest], birth_ids[rest]).order
+        chosen = np.concatenate([chosen, rest[order]])
+    return chosen[:n]

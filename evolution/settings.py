@@ -1,0 +1,88 @@
+"""The settings of evolution, checked once when they are made."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from evolution.islands import TOPOLOGIES
+from evolution.keys import MAX_BROOD, MAX_GENERATION, MAX_ISLANDS
+from fitness.objectives import check_objectives
+from strategies.errors import ConfigError
+
+MIN_POPULATION: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvolutionSettings:
+    """How islands breed and exchange migrants.
+
+    Attributes:
+        population_size: strategies on one island; each generation bears as many children.
+        n_islands: islands of the job.
+        generations: generations to breed after the founders.
+        epoch_generations: generations between two exchanges, which is the unit of dispatch and checkpoint.
+        objectives: names in `fitness.objectives.OBJECTIVES`, in the order of `Evaluation.objectives`.
+        crossover_rate: chance that a child has two parents.
+        mutation_rate: chance that a child of two parents is mutated too; a child of one parent always is.
+        template_share: share of the founders that come from templates.
+        tournament_size: candidates from which one parent is chosen.
+        max_retries: further mutations of a child that is already known, before it is given up as a duplicate.
+        topology: a name in `islands.TOPOLOGIES`.
+        n_migrants: emigrants an island offers after each epoch.
+        migration_lag: an epoch takes what its neighbours sent this many epochs ago.
+    """
+
+    population_size: int = 100
+    n_islands: int = 2
+    generations: int = 20
+    epoch_generations: int = 5
+    objectives: tuple[str, ...] = ("steady_sharpe", "max_drawdown")
+    crossover_rate: float = 0.7
+    mutation_rate: float = 0.4
+    template_share: float = 0.2
+    tournament_size: int = 2
+    max_retries: int = 8
+    topology: str = "ring"
+    n_migrants: int = 3
+    migration_lag: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            ConfigError: a setting out of its range, named with the range, its value and what to do.
+        """
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        smallest = max(MIN_POPULATION, 2 * len(self.objectives))
+        _check("population_size", self.population_size, smallest, MAX_BROOD // 2)
+        _check("n_islands", self.n_islands, 1, MAX_ISLANDS)
+        _check("generations", self.generations, 1, MAX_GENERATION)
+        _check("epoch_generations", self.epoch_generations, 1, MAX_GENERATION)
+        _check("tournament_size", self.tournament_size, 1, self.population_size)
+        _check("max_retries", self.max_retries, 0, 1000)
+        _check("n_migrants", self.n_migrants, 0, self.population_size)
+        _check("migration_lag", self.migration_lag, 1, MAX_GENERATION)
+        for name in ("crossover_rate", "mutation_rate", "template_share"):
+            _check_share(name, getattr(self, name))
+        self._check_names()
+
+    def _check_names(self) -> None:
+        check_objectives(self.objectives)
+        if self.topology not in TOPOLOGIES:
+            raise ConfigError(
+                f"`topology` must be one of {', '.join(TOPOLOGIES)}, but was {self.topology!r} (evolution). "
+                "Choose one of these."
+            )
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"`{name}` must be a whole number, but was {value!r} (evolution). Write it without a point.")
+    if value < low:
+        raise ConfigError(f"`{name}` must be at least {low}, but was {value} (evolution). Raise it to {low} or more.")
+    if value > high:
+        raise ConfigError(f"`{name}` must be at most {high}, but was {value} (evolution). Lower it to {high} or less.")
+
+
+def _check_share(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise ConfigError(f"`{name}` must be between 0 and 1, but was {value!r} (evolution). Write it as a fraction.")

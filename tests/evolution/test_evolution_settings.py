@@ -1,0 +1,47 @@
+import dataclasses
+
+import pytest
+
+from evolution.settings import EvolutionSettings
+from strategies.errors import ConfigError
+
+
+def test_defaults_are_valid_and_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign"):
+        EvolutionSettings().seed = 1
+
+
+def test_objectives_may_come_as_a_list():
+    assert EvolutionSettings(objectives=["sharpe", "turnover"]).objectives == ("sharpe", "turnover")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"population_size": 1}, r"`population_size` must be at least 4, but was 1 \(evolution\)\. Raise it"),
+        (
+            {"population_size": 4, "objectives": ("sharpe", "turnover", "max_drawdown")},
+            "`population_size` must be at least 6, but was 4",
+        ),
+        ({"population_size": 2**20}, "`population_size` must be at most 524288, but was 1048576"),
+        ({"population_size": 8.0}, "`population_size` must be a whole number, but was 8.0"),
+        ({"n_islands": 0}, "`n_islands` must be at least 1, but was 0"),
+        ({"generations": 0}, "`generations` must be at least 1, but was 0"),
+        ({"generations": 2**20}, "`generations` must be at most 1048575, but was 1048576"),
+        ({"epoch_generations": True}, "`epoch_generations` must be a whole number, but was True"),
+        ({"tournament_size": 101}, "`tournament_size` must be at most 100, but was 101"),
+        ({"max_retries": -1}, "`max_retries` must be at least 0, but was -1"),
+        ({"n_migrants": 101}, "`n_migrants` must be at most 100, but was 101"),
+        ({"migration_lag": 0}, "`migration_lag` must be at least 1, but was 0"),
+        ({"crossover_rate": 1.5}, "`crossover_rate` must be between 0 and 1, but was 1.5"),
+        ({"mutation_rate": float("nan")}, "`mutation_rate` must be between 0 and 1, but was nan"),
+        ({"template_share": "half"}, "`template_share` must be between 0 and 1, but was 'half'"),
+        ({"objectives": ()}, r"`objectives` must be one or more different names, but was \[\]"),
+        ({"objectives": ("sharpe", "sharpe")}, "`objectives` must be one or more different names"),
+        ({"objectives": ("sharp",)}, "did you mean sharpe"),
+        ({"topology": "star"}, "`topology` must be one of ring, none, but was 'star'"),
+    ],
+)
+def test_each_bad_setting_is_named(change, text):
+    with pytest.raises(ConfigError, match=text):
+        EvolutionSettings(**change)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from evolution.advance import advance, found
+from evolution.figures import gene_spread
+from strategies.genes import GENES, N_GENES
+from strategies.sampler import random_genomes
+
+
+def test_gene_spread_equals_the_slow_mean_over_pairs():
+    genomes = random_genomes(9, np.random.Generator(np.random.Philox(key=1)))
+    span = np.array([gene.high - gene.low for gene in GENES])
+    pairs = [np.abs(a - b) / span for i, a in enumerate(genomes) for b in genomes[:i]]
+    assert gene_spread(genomes) == pytest.approx(np.mean(pairs), rel=1e-12)
+
+
+def test_gene_spread_of_the_same_and_of_opposites():
+    low, high = (np.array([getattr(gene, side) for gene in GENES], dtype=float) for side in ("low", "high"))
+    assert gene_spread(np.stack([low, low, low])) == 0.0
+    assert gene_spread(np.stack([low, high])) == pytest.approx(1.0)
+    assert gene_spread(np.zeros((1, N_GENES))) == 0.0
+
+
+def test_figures_of_a_generation_add_up(toy, small):
+    evaluate = toy()
+    start = found(2, 0, small, evaluate)
+    result = advance(start.state, evaluate, small, 3)
+    assert [row.generation for row in result.stats] == [1, 2, 3]
+    assert sum(row.n_births for row in result.stats) == len(result.births)
+    assert sum(row.n_evaluated for row in start.stats + result.stats) == len(evaluate.asked) == result.stats[-1].n_known
+    last = result.stats[-1]
+    fit = result.state.objectives[result.state.reasons == 0]
+    assert last.best == tuple(fit.max(axis=0))
+    assert last.n_feasible == len(fit)
+    assert last.n_families == len(set(result.state.families.tolist()))
+    assert last.n_replaced == (result.state.birth_ids >> 20 & 0xFFFFF == 3).sum()
+    assert 0.0 < last.gene_spread < 1.0
