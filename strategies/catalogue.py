@@ -107,11 +107,12 @@ def _built() -> tuple[tuple[OperandKind, ...], Mapping[str, str]]:
 
 def _alike(findings: list[Finding]) -> list[Finding]:
     """The findings on one function's outputs, their measured ranges made one, for they are there to be compared."""
-    ranges = [found.price_range for found in findings if found.scale.dimensionless and not found.declared and found.price_range]
+    measured = [found for found in findings if found.scale.dimensionless and not found.declared]
+    ranges = [found.price_range for found in measured if found.price_range]
     if len(ranges) < 2:
         return findings
     common = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return [replace(found, price_range=common) if found.price_range in ranges else found for found in findings]
+    return [replace(found, price_range=common) if found in measured else found for found in findings]
 
 
 def _reasons(indicator: Indicator, findings: list[Finding]) -> dict[str, str]:
@@ -174,8 +175,10 @@ def kind_index(name: str) -> int:
         return _indices()[name]
     reason = put_aside().get(name) or put_aside().get(name.partition(".")[0])
     near = difflib.get_close_matches(name, list(_indices()), n=3)
-    hint = f"{name} is put aside: {reason}" if reason else f"did you mean {', '.join(near)}" if near else "see catalogue()"
-    raise StrategyError(f"An operand must be one of the catalogue's {len(catalogue())} kinds, but was {name!r}; {hint}.")
+    hint = f"did you mean {', '.join(near)}?" if near else "`strategies.catalogue.catalogue()` lists them."
+    if reason:
+        hint = f"TA-Lib's {name} is put aside: {reason}."
+    raise StrategyError(f"An operand must be one of the {len(catalogue())} in the catalogue, but was {name!r}; {hint}")
 
 
 def scale_of(kind: int, source: int) -> Scale:
@@ -187,7 +190,7 @@ def scale_of(kind: int, source: int) -> Scale:
 
 
 def level_range_of(kind: int, source: int) -> tuple[float, float] | None:
-    """Lowest and highest constant level a kind may be compared with, in `level_unit_of`; None where it may with none."""
+    """Lowest and highest constant level a kind may be compared with, in `level_unit_of`; None where none may be."""
     entry = catalogue()[kind]
     return entry.volume_range if entry.takes_source and source == VOLUME else entry.level_range
 

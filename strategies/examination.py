@@ -43,7 +43,8 @@ class Finding:
     Attributes:
         put_aside: Why it can't be an operand; empty where it can.
         scale: Its scale, when a function of one price reads a price.
-        moves_as: How it answers a shift of all prices by `c`: "level" by about `c`, "difference" not at all, or "otherwise".
+        moves_as: How it answers a shift of all prices by `c`: "level" by about `c`, "difference" not at
+            all, or "otherwise".
         memory: "window" (the value depends on the lookback alone), "fading" (the bars before matter ever less) or
             "endless" (the first bar matters for ever).
         is_index: It counts bars from the first one, and so must be turned into bars since.
@@ -73,8 +74,8 @@ def examine(indicator: Indicator, output: int) -> Finding:
         return _aside(reason)
     is_index = _is_index(run, defaults)
     run = runner(indicator, output, is_index=is_index)
-    scale = _scale(run, defaults)
-    if scale is None or _scale(run, others) != scale:
+    scale = _scale(indicator, run, defaults)
+    if scale is None or (others != defaults and _scale(indicator, run, others) != scale):
         return _aside(NOT_HOMOGENEOUS)
     declared = scales.declared_range(_all_values(run, (defaults, others))) if scale.dimensionless else None
     on_volume = runner(indicator, output, source="volume", is_index=is_index)
@@ -134,14 +135,17 @@ def _is_index(run: Run, values: tuple[float, ...]) -> bool:
     return bool(np.all(later[-_TAIL:] - run(bars, values)[-_TAIL:] == _N_BEFORE))
 
 
-def _scale(run: Run, values: tuple[float, ...]) -> Scale | None:
+def _scale(indicator: Indicator, run: Run, values: tuple[float, ...]) -> Scale | None:
+    """The scale by which the value follows prices and volumes, or None where there is none."""
     bars = probes.ordinary()[0]
     plain = run(bars, values)
-    prices = [_degree(plain, run(probes.scaled(bars, price=factor), values), factor) for factor in _FACTORS]
-    volumes = [_degree(plain, run(probes.scaled(bars, volume=factor), values), factor) for factor in _FACTORS]
-    if None in prices or None in volumes or len(set(prices)) > 1 or len(set(volumes)) > 1:
+    prices = {_degree(plain, run(probes.scaled(bars, price=factor), values), factor) for factor in _FACTORS}
+    volumes: set[float | None] = {0.0}
+    if "volume" in indicator.inputs:
+        volumes = {_degree(plain, run(probes.scaled(bars, volume=factor), values), factor) for factor in _FACTORS}
+    price_degree, volume_degree = prices.pop(), volumes.pop()
+    if price_degree is None or volume_degree is None or prices or volumes:
         return None
-    price_degree, volume_degree = prices[0] or 0.0, volumes[0] or 0.0
     return Scale(price_degree, volume_degree, price_degree != 0.0 and _moves_as(run, values) != DIFFERENCE)
 
 
@@ -172,7 +176,9 @@ def _memory(indicator: Indicator, run: Run) -> str:
     return FADING if indicator.unstable or np.any(late > _EXACT) else WINDOW
 
 
-def starts_differ(run: Run, values: tuple[float, ...], *, number: int, volatility: float = 0.012, n_bars: int = probes.N_BARS) -> Column:
+def starts_differ(
+    run: Run, values: tuple[float, ...], *, number: int, volatility: float = 0.012, n_bars: int = probes.N_BARS
+) -> Column:
     """How far a computation on bars is from the same one when other bars went before.
 
     Args:
@@ -214,7 +220,7 @@ def _finite(column: Column) -> Column:
 
 
 def _evolved(indicator: Indicator, run: Run) -> tuple[tuple[int, Parameter], ...]:
-    """The first parameters that may evolve and on which the output depends; MACD's signal period does not change MACD."""
+    """The first parameters that may evolve and that the output depends on: MACD itself has no use for its signal."""
     found: list[tuple[int, Parameter]] = []
     for place in range(len(indicator.settings)):
         parameter = grids.parameter(indicator, place) if len(found) < _MAX_EVOLVED else None
@@ -224,12 +230,13 @@ def _evolved(indicator: Indicator, run: Run) -> tuple[tuple[int, Parameter], ...
 
 
 def _matters(run: Run, defaults: tuple[float, ...], place: int, parameter: Parameter) -> bool:
+    """Whether turning one parameter changes late values; many a parameter only changes where an average starts."""
     here = parameter.grid.index(parameter.default)
     for step in (-12, -4, 4, 12):
         value = parameter.grid[min(max(here + step, 0), len(parameter.grid) - 1)]
         values = (*defaults[:place], value, *defaults[place + 1 :])
         for bars in probes.ordinary():
-            plain, turned = run(bars, defaults), run(bars, values)
+            plain, turned = run(bars, defaults)[-_TAIL:], run(bars, values)[-_TAIL:]
             kept = np.isfinite(plain) & np.isfinite(turned)
             if not scales.agree(plain[kept], turned[kept]):
                 return True

@@ -4,15 +4,17 @@ TA-Lib's Python door does not tell the bounds of a parameter, so they are found 
 which values it refuses.
 """
 
+import functools
 from dataclasses import dataclass
+from itertools import dropwhile
 
 import numpy as np
 
 from strategies import indicators
 from strategies.indicators import INTEGER, REAL, Indicator, Setting
 
-# Every whole number up to a month and a half of trading days, then the ones traders use: weeks, months, quarters, years,
-# Fibonacci numbers, round figures.
+# Every whole number up to a month and a half of trading days, then those that traders use: weeks, months, quarters,
+# years, Fibonacci numbers, round figures.
 PERIODS = (
     *range(2, 31), 32, 34, 35, 40, 42, 45, 48, 50, 55, 60, 63, 65, 70, 75, 80, 85, 89, 90, 100, 110, 120, 125, 126, 130,
     140, 144, 150, 160, 175, 180, 189, 200, 210, 220, 240, 250, 252,
@@ -35,6 +37,7 @@ class Parameter:
     integer: bool
 
 
+@functools.cache
 def parameter(indicator: Indicator, place: int) -> Parameter | None:
     """The evolvable parameter at a place of a function's call, or None where it stays at TA-Lib's default.
 
@@ -43,7 +46,7 @@ def parameter(indicator: Indicator, place: int) -> Parameter | None:
     """
     setting = indicator.settings[place]
     if setting.kind == INTEGER:
-        grid = tuple(float(value) for value in _whole_numbers(setting) if _accepts(indicator, place, float(value)))
+        grid = _accepted(indicator, place, [float(value) for value in _whole_numbers(setting)])
     elif setting.kind == REAL:
         grid = _real_numbers(indicator, place)
     else:
@@ -66,7 +69,7 @@ def _real_numbers(indicator: Indicator, place: int) -> tuple[float, ...]:
         values = tuple(float(f"{default * multiple:.6g}") for multiple in MULTIPLES)
     else:
         return ()
-    return tuple(sorted({value for value in (*values, default) if _accepts(indicator, place, value)}))
+    return _accepted(indicator, place, sorted({*values, default}))
 
 
 def _between(low: float, high: float) -> tuple[float, ...]:
@@ -86,6 +89,12 @@ def _edge(indicator: Indicator, place: int, far: float) -> float:
         middle = (inside + outside) / 2.0
         inside, outside = (middle, outside) if _accepts(indicator, place, middle) else (inside, middle)
     return float(f"{inside:.6g}") + 0.0
+
+
+def _accepted(indicator: Indicator, place: int, values: list[float]) -> tuple[float, ...]:
+    """The values less those at both ends that TA-Lib refuses: what it takes of one parameter is an interval."""
+    refused = dropwhile(lambda value: not _accepts(indicator, place, value), values)
+    return tuple(dropwhile(lambda value: not _accepts(indicator, place, value), reversed(list(refused))))[::-1]
 
 
 def _accepts(indicator: Indicator, place: int, value: float) -> bool:

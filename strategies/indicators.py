@@ -5,7 +5,8 @@ library is installed, which takes about a second.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -13,8 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-REAL, INTEGER, MA_TYPE = 0, 2, 3  # TA-Lib's own codes for the type of a parameter
+REAL, INTEGER, MA_TYPE = "real", "integer", "type of moving average"
 PATTERN_GROUP = "Pattern Recognition"
+
+Columns = list[NDArray[np.float64]]
 
 _UNSTABLE = {"Function has an unstable period", "Output is path-dependent"}
 
@@ -28,15 +31,24 @@ class Bars(Protocol):
     """Bars of one shard: five float64 columns, C-contiguous, `(n_bars,)`, without NaN; volume may be 0."""
 
     @property
-    def open(self) -> NDArray[np.float64]: ...
+    def open(self) -> NDArray[np.float64]:
+        """First price of each bar."""
+
     @property
-    def high(self) -> NDArray[np.float64]: ...
+    def high(self) -> NDArray[np.float64]:
+        """Highest price of each bar."""
+
     @property
-    def low(self) -> NDArray[np.float64]: ...
+    def low(self) -> NDArray[np.float64]:
+        """Lowest price of each bar."""
+
     @property
-    def close(self) -> NDArray[np.float64]: ...
+    def close(self) -> NDArray[np.float64]:
+        """Last price of each bar."""
+
     @property
-    def volume(self) -> NDArray[np.float64]: ...
+    def volume(self) -> NDArray[np.float64]:
+        """What was traded during each bar."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Setting:
 
     name: str
     default: float
-    kind: int
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ class Indicator:
     outputs: tuple[str, ...]
     unstable: bool
 
-    @property
+    @functools.cached_property
     def defaults(self) -> tuple[float, ...]:
         """TA-Lib's own default of every parameter, `(n_settings,)`."""
         return tuple(setting.default for setting in self.settings)
@@ -86,23 +98,31 @@ def indicators() -> Mapping[str, Indicator]:
 
 
 def _indicator(name: str) -> Indicator:
-    from talib import _ta_lib, abstract
-
-    info: dict[str, Any] = abstract.Function(name).info
-    settings = tuple(
-        Setting(key, float(value), int(_ta_lib._ta_getOptInputParameterInfo(name.encode(), place)["type"]))
-        for place, (key, value) in enumerate(info["parameters"].items())
-    )
-    inputs = [column for entry in info["input_names"].values() for column in ([entry] if isinstance(entry, str) else entry)]
+    info: dict[str, Any] = _abstract(name).info
+    entries = [[entry] if isinstance(entry, str) else entry for entry in info["input_names"].values()]
     return Indicator(
         name=name,
         group=str(info["group"]),
-        inputs=tuple(inputs),
+        inputs=tuple(column for entry in entries for column in entry),
         takes_source=set(info["input_names"]) - {PERIODS_INPUT} == {"price"},
-        settings=settings,
+        settings=tuple(Setting(key, float(value), _kind(key, value)) for key, value in info["parameters"].items()),
         outputs=tuple(info["output_names"]),
         unstable=not _UNSTABLE.isdisjoint(info["function_flags"]),
     )
+
+
+def _kind(name: str, default: float) -> str:
+    """The type of a parameter: TA-Lib shows it by the type of the default, and a moving average's by the name."""
+    if "matype" in name:
+        return MA_TYPE
+    return REAL if isinstance(default, float) else INTEGER
+
+
+def _abstract(name: str) -> Any:
+    """TA-Lib's description of a function, a new one at each call: it holds the parameter values it is set to."""
+    from talib import abstract
+
+    return abstract.Function(name)  # type: ignore[attr-defined]  # made by TA-Lib as it is imported
 
 
 def compute(name: str, source: str, values: Sequence[float], bars: Bars) -> tuple[NDArray[np.float64], ...] | None:
@@ -122,9 +142,9 @@ def compute(name: str, source: str, values: Sequence[float], bars: Bars) -> tupl
     arguments = _arguments(indicator, values)
     columns = _columns(indicator, source, bars)
     results = None if arguments is None else _call(name, columns, arguments)
-    if results is None or arguments is None:
+    if results is None:
         return None
-    return _without_lookback(results, lookback(name, tuple(arguments)))
+    return _without_lookback(results, lookback(name, tuple(values)))
 
 
 def accepts(name: str, values: Sequence[float]) -> bool:
@@ -145,10 +165,10 @@ def _arguments(indicator: Indicator, values: Sequence[float]) -> list[float] | N
     if not all(abs(value) < 2**31 for value in values):
         return None
     pairs = zip(indicator.settings, values, strict=True)
-    return [float(value) if setting.kind == REAL else int(round(value)) for setting, value in pairs]
+    return [float(value) if setting.kind == REAL else round(value) for setting, value in pairs]
 
 
-def _columns(indicator: Indicator, source: str, bars: Bars) -> list[NDArray[np.float64]]:
+def _columns(indicator: Indicator, source: str, bars: Bars) -> Columns:
     if not indicator.takes_source:
         return [getattr(bars, column) for column in indicator.inputs]
     price: NDArray[np.float64] = getattr(bars, source)
@@ -160,12 +180,18 @@ def _periods(price: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.full_like(price, np.nan) if periods is None else periods[0]
 
 
-def _call(name: str, columns: list[NDArray[np.float64]], arguments: list[float]) -> tuple[NDArray[np.float64], ...] | None:
+@functools.cache
+def _function(name: str) -> Callable[..., Any]:
+    """The function itself, without the door through which TA-Lib lets data frames in."""
     import talib
 
+    return inspect.unwrap(getattr(talib, name))
+
+
+def _call(name: str, columns: Columns, arguments: list[float]) -> tuple[NDArray[np.float64], ...] | None:
     try:
-        result = getattr(talib, name)(*columns, *arguments)
-    except Exception as refusal:
+        result = _function(name)(*columns, *arguments)
+    except Exception as refusal:  # TA-Lib raises a bare Exception; anything more special is not its refusal
         if type(refusal) is not Exception:
             raise
         return None
@@ -182,10 +208,9 @@ def _without_lookback(results: tuple[NDArray[np.float64], ...], n_blank: int) ->
 
 @functools.lru_cache(maxsize=65536)
 def lookback(name: str, values: tuple[float, ...]) -> int:
-    """Bars before the first output of a TA-Lib function, as TA-Lib states it for these parameter values."""
-    from talib import abstract
-
-    function = abstract.Function(name)
-    function.parameters = dict(zip((setting.name for setting in indicators()[name].settings), values, strict=True))
-    stated = int(function.lookback)
-    return stated + int(abstract.Function(PERIODS_FUNCTION).lookback) if PERIODS_INPUT in indicators()[name].inputs else stated
+    """Bars before the first output of a TA-Lib function, as TA-Lib states it for parameter values that it accepts."""
+    indicator, function = indicators()[name], _abstract(name)
+    arguments = _arguments(indicator, values) or []
+    function.parameters = {setting.name: value for setting, value in zip(indicator.settings, arguments, strict=False)}
+    of_periods = int(_abstract(PERIODS_FUNCTION).lookback) if PERIODS_INPUT in indicator.inputs else 0
+    return int(function.lookback) + of_periods

@@ -48,9 +48,15 @@ def column(kind: int, source: int, parameters: Sequence[float], bars: Bars) -> N
 
 def _checked(kind: int, source: int, parameters: Sequence[float]) -> OperandKind:
     if not 0 <= kind < len(catalogue()):
-        raise StrategyError(f"An operand's kind must be from 0 to {len(catalogue()) - 1}, but was {kind}; see catalogue().")
+        last = len(catalogue()) - 1
+        raise StrategyError(
+            f"An operand's kind must be from 0 to {last}, but was {kind}; it is an index in catalogue()."
+        )
     if not 0 <= source < len(SOURCES):
-        raise StrategyError(f"An operand's source must be from 0 to {len(SOURCES) - 1}, but was {source}; see SOURCES.")
+        last = len(SOURCES) - 1
+        raise StrategyError(
+            f"An operand's source must be from 0 to {last}, but was {source}; it is an index in SOURCES."
+        )
     entry = catalogue()[kind]
     if len(parameters) < len(entry.parameters):
         names = ", ".join(parameter.name for parameter in entry.parameters)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Natural bounds, tightest first. A value that keeps within one of these on every probe, and comes near both ends, has it.
+# Natural bounds, tightest first. A value that keeps within one of these on every probe and comes near both ends has it.
 DECLARED_RANGES = ((0.0, 1.0), (-1.0, 1.0), (-100.0, 0.0), (0.0, 100.0), (-100.0, 100.0))
 _NEAR = 0.1  # of the width: how near both ends
 _TIDY = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -101,7 +101,7 @@ def measured_range(columns: Sequence[NDArray[np.float64]], *, centred: bool) -> 
 
 
 def tidy_above(value: float) -> float:
-    """The least number of the form 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten that is not below a positive one."""
+    """The least of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten that is not below a positive number."""
     exponent = math.floor(math.log10(value))
     head = next(head for head in _TIDY if head * (1.0 + 1e-9) >= value / 10.0**exponent)
     return float(f"{head}e{exponent}")

@@ -1,0 +1,248 @@
+"""The oracle of fitness: Strategy objects, read bar by bar in plain Python, give the same tallies to the last bit."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fitness import bank as bank_module
+from fitness import evaluate as evaluate_module
+from fitness import reference
+from fitness.bank import FeatureBank
+from fitness.costs import Costs, OrderKind, SizeKind, risk_row
+from fitness.evaluate import evaluate
+from fitness.folds import Window, split
+from fitness.samples import random_walk, sample, widen
+from fitness.shards import shard_of
+from fitness.tally import N_TALLY, Tally
+from strategies.catalogue import SOURCES, catalogue, kind_index
+from strategies.codec import express
+from strategies.encoding import phenotype_of, strategy_of
+from strategies.errors import DataError, UsageError
+from strategies.genes import N_GENES
+from strategies.mirrors import mirror
+from strategies.operands import column
+from strategies.sampler import random_genomes
+
+COSTS = Costs.from_bps(fee_bps=5, slippage_bps=2)
+
+
+@pytest.fixture(scope="module")
+def spx():
+    frame, _ = widen(sample("SPX"))
+    return shard_of(frame.head(1400), "SPX", "1d", bars_per_year=252.0)
+
+
+def walk(seed, n_bars):
+    return shard_of(random_walk(seed, n_bars), "RWALK", "1d", bars_per_year=252.0)
+
+
+def phenotypes(n, seed):
+    return express(random_genomes(n, np.random.default_rng(seed)))
+
+
+# --- the plain twin: Strategy objects to booleans, bar by bar ---
+
+
+def values_of(operand, shard):
+    source = SOURCES.index(operand.source or "close")
+    values = column(kind_index(operand.kind), source, operand.parameters, shard)
+    return [float(values[t - operand.lag]) if t >= operand.lag else math.nan for t in range(len(values))]
+
+
+def right_side(condition, shard):
+    if condition.right is not None:
+        return values_of(condition.right, shard)
+    if catalogue()[kind_index(condition.left.kind)].level_unit == "% of close":
+        return [condition.level * (float(close) / 100.0) for close in shard.close]
+    return [condition.level] * len(shard.close)
+
+
+def condition_truth(condition, shard):
+    x, y = values_of(condition.left, shard), right_side(condition, shard)
+    truth = []
+    for t in range(len(x)):
+        before = (x[t - 1], y[t - 1]) if t else (math.nan, math.nan)
+        if condition.comparator == ">":
+            needed, says = (x[t], y[t]), x[t] > y[t]
+        elif condition.comparator == "<":
+            needed, says = (x[t], y[t]), x[t] < y[t]
+        elif condition.comparator == "crosses above":
+            needed, says = (x[t], y[t], *before), x[t] > y[t] and before[0] <= before[1]
+        else:
+            needed, says = (x[t], y[t], *before), x[t] < y[t] and before[0] >= before[1]
+        truth.append(not any(map(math.isnan, needed)) and says is not condition.negate)
+    return truth
+
+
+def rule_truth(rule, shard):
+    n_bars = len(shard.close)
+    if not rule.conditions:
+        return [False] * n_bars
+    truths = [condition_truth(condition, shard) for condition in rule.conditions]
+    return [sum(truth[t] for truth in truths) >= rule.needed for t in range(n_bars)]
+
+
+def side_masks(strategy, shard):
+    never = [False] * len(shard.close)
+    own = [rule_truth(strategy.entry, shard), rule_truth(strategy.exit, shard)]
+    if strategy.direction == "long":
+        return np.array([*own, never, never])
+    if strategy.direction == "short":
+        return np.array([never, never, *own])
+    turned = strategy_of(mirror(phenotype_of(strategy)[None])[0])
+    return np.array([*own, rule_truth(turned.entry, shard), rule_truth(turned.exit, shard)])
+
+
+def plain_risk(strategy):
+    kinds = {"atr": OrderKind.ATR, "percent": OrderKind.PERCENT}
+    row = {"time_stop": strategy.time_stop, "cooldown": strategy.cooldown, "size": strategy.size.value}
+    row["size_kind"] = {"fixed": SizeKind.FRACTION, "risk": SizeKind.RISK}[strategy.size.kind]
+    for name in ("stop", "target", "trail"):
+        distance = getattr(strategy, name)
+        if distance is not None:
+            row |= {f"{name}_kind": kinds[distance.kind], name: distance.value}
+    return risk_row(**row)
+
+
+def plain_tallies(strategy, shard, windows, costs):
+    atr = column(kind_index("ATR"), SOURCES.index("close"), (14.0,), shard)
+    masks, risk = side_masks(strategy, shard), plain_risk(strategy)
+    return [
+        reference.simulate(
+            bars=shard, atr=atr, masks=masks, window=(window.start, window.stop), risk=risk, costs=costs
+        ).tally
+        for window in windows
+    ]
+
+
+def test_evaluate_equals_the_plain_twin_on_real_bars(spx):
+    windows = (Window("fold 0", 260, 600), Window("fold 1", 600, 1003), Window("fold 2", 1010, 1400))
+    rows = phenotypes(30, 11)
+    tallies = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    plain = np.array([plain_tallies(strategy_of(row), spx, windows, COSTS) for row in rows])
+    assert np.array_equal(tallies, plain)
+    traded = tallies[:, :, Tally.N_TRADES].sum(axis=1) > 0
+    assert traded.sum() >= 10
+
+
+def has_percent_level(strategy):
+    conditions = strategy.entry.conditions
+    return any(
+        condition.level is not None and catalogue()[kind_index(condition.left.kind)].level_unit == "% of close"
+        for condition in conditions
+    )
+
+
+def test_levels_in_per_cent_of_close_equal_the_plain_twin(spx):
+    windows = (Window("fold 0", 260, 900),)
+    rows = phenotypes(300, 1)
+    rows = rows[[has_percent_level(strategy_of(row)) for row in rows]]
+    tallies = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    traders = np.flatnonzero(tallies[:, 0, Tally.N_TRADES] > 0)[:12]
+    assert len(traders) == 12
+    for i in traders:
+        assert np.array_equal(tallies[i], plain_tallies(strategy_of(rows[i]), spx, windows, COSTS))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(70, 330), st.booleans())
+def test_evaluate_equals_the_plain_twin_on_random_walks(seed, n_bars, expensive):
+    rng = np.random.default_rng(seed)
+    shard = walk(seed, n_bars)
+    first, middle = sorted(int(bar) for bar in rng.integers(0, n_bars - 1, 2))
+    windows = [Window("early", first, middle + 1), Window("late", middle, n_bars)]
+    costs = Costs(fee=0.01, slippage=0.004, leverage_cap=3.0) if expensive else Costs(fee=0.0, slippage=0.0)
+    rows = phenotypes(4, seed)
+    tallies = evaluate(rows, shard, windows, costs, FeatureBank(shard))
+    assert np.array_equal(tallies, [plain_tallies(strategy_of(row), shard, windows, costs) for row in rows])
+
+
+# --- laws ---
+
+
+def test_later_bars_change_nothing_before_them(spx):
+    rows = phenotypes(60, 5)
+    now = 900
+    rng = np.random.default_rng(0)
+    factor = np.ones(spx.n_bars)
+    factor[now + 1 :] = np.exp(rng.normal(0.1, 0.2, spx.n_bars - now - 1))
+    changed = {name: getattr(spx, name) * factor for name in ("open", "high", "low", "close", "volume")}
+    future = dataclasses.replace(spx, **changed, content_hash="other")
+    windows = [Window("known", 260, now + 1)]
+    known = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    assert np.array_equal(known, evaluate(rows, future, windows, COSTS, FeatureBank(future)))
+
+
+def test_the_budget_and_the_batch_change_nothing(spx, monkeypatch):
+    rows = phenotypes(40, 6)
+    windows = split(spx.n_bars, folds=3, validation=0.2, lockbox=0.2, embargo=5, warm_up=100).folds
+    expected = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    assert np.array_equal(evaluate(rows, spx, windows, COSTS, FeatureBank(spx, 0)), expected)
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    assert np.array_equal(evaluate(rows[shuffled], spx, windows, COSTS, FeatureBank(spx)), expected[shuffled])
+    monkeypatch.setattr(evaluate_module, "_MASK_BYTES", 1)  # one strategy a batch
+    assert np.array_equal(evaluate(rows, spx, windows, COSTS, FeatureBank(spx)), expected)
+
+
+def test_read_only_inputs_are_taken_and_left_alone(spx):
+    rows = phenotypes(10, 7)
+    copy = rows.copy()
+    rows.flags.writeable = False
+    windows = [Window("all", 0, spx.n_bars)]
+    tallies = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    assert np.array_equal(tallies, evaluate(copy, spx, windows, COSTS, FeatureBank(spx)))
+    assert np.array_equal(rows, copy)
+    assert tallies.shape == (10, 1, N_TALLY)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_any_garbage_that_expresses_can_be_evaluated(seed):
+    rng = np.random.default_rng(seed)
+    genomes = rng.normal(0, 10.0 ** rng.integers(-2, 6), (20, N_GENES))
+    genomes[rng.random(genomes.shape) < 0.1] = np.nan
+    genomes[rng.random(genomes.shape) < 0.1] = np.inf
+    shard = walk(seed, 130)
+    tallies = evaluate(express(genomes), shard, [Window("all", 0, 130)], COSTS, FeatureBank(shard))
+    assert np.isfinite(tallies).all()
+
+
+def test_nobody_and_nowhere_are_fine(spx):
+    bank = FeatureBank(spx)
+    assert evaluate(np.zeros((0, N_GENES)), spx, [Window("all", 0, 9)], COSTS, bank).shape == (0, 1, N_TALLY)
+    assert evaluate(phenotypes(2, 1), spx, [], COSTS, bank).shape == (2, 0, N_TALLY)
+
+
+def test_a_strategy_whose_operand_fails_is_data(spx, monkeypatch):
+    rows = phenotypes(30, 8)
+    windows = [Window("all", 260, 700)]
+    expected = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    spared = kind_index("ATR") % 7  # what stops are measured in must not fail
+
+    def sometimes(kind, source, parameters, bars):
+        if kind % 7 == (spared + 1) % 7:
+            raise RuntimeError("the library failed")
+        return column(kind, source, parameters, bars)
+
+    monkeypatch.setattr(bank_module, "column", sometimes)
+    tallies = evaluate(rows, spx, windows, COSTS, FeatureBank(spx))
+    failed = np.isnan(tallies).any(axis=(1, 2))
+    assert 0 < failed.sum() < len(rows)
+    assert np.isnan(tallies[failed]).all()
+    assert np.array_equal(tallies[~failed], expected[~failed])
+
+
+def test_misuse_is_named(spx):
+    bank, rows = FeatureBank(spx), phenotypes(2, 1)
+    with pytest.raises(DataError, match="within the 1400 bars of SPX 1d, but lockbox was 1300 to 1401"):
+        evaluate(rows, spx, [Window("lockbox", 1300, 1401)], COSTS, bank)
+    with pytest.raises(DataError, match="but empty was 30 to 30"):
+        evaluate(rows, spx, [Window("empty", 30, 30)], COSTS, bank)
+    with pytest.raises(UsageError, match=rf"`phenotypes` must be \(n, {N_GENES}\), but was \(2, 3\)"):
+        evaluate(rows[:, :3], spx, [Window("all", 0, 9)], COSTS, bank)
+    with pytest.raises(UsageError, match="`bank` must hold the columns of RWALK 1d, but was made for SPX 1d"):
+        evaluate(rows, walk(1, 1400), [Window("all", 0, 9)], COSTS, bank)
