@@ -1,0 +1,360 @@
+"""The market rules, in plain Python: the readable twin that the kernel equals to the last bit.
+
+Slow on purpose: every bar is visited, masks are booleans, nothing is skipped. Read it to know what a fill does; the
+tests run it against the kernel. Where design has a rule it is kept to the letter; what it leaves open is decided here.
+
+**Time.** A decision at the close of bar `t` uses bars up to `t` and fills at the open of `t+1`. In a window
+`[start, stop)` the first decision is at `start`, so the earliest fill is at `start+1`; a decision at the last bar fills
+nothing. What happens within one bar, in this order: an exit that is due at the open; an entry at the open; stop, then
+target; the mark at the close; ruin or the end of the window; the decision.
+
+**Entry.** While flat: long if `long_entry` and not `long_exit` and not `short_entry`; short likewise. Both entries
+true: nothing, whatever the exits say.
+
+**Exit.** In a position only the exit of its own side is read, from the close of the entry bar on. A position that
+leaves at an open (by its exit rule or its time stop) is reversed at that same open if the opposite entry was true and
+the opposite exit false at the decision, and there is no cooldown. A re-entry on the same side at the same open is
+nonsense and does not happen. Exit rule and time stop due at the same open: the reason is the exit rule.
+
+**Stop, target, trailing stop.** Distances are fixed at entry: a multiple of the ATR at the decision bar, or percent
+of the entry fill (which has the slippage in it). An ATR that is needed and is NaN or not above 0: no entry. All three
+live from the entry bar on. The trailing stop starts at its distance from the fill and then follows the best close
+since entry, up to the bar before; it never loosens, so closes worse than the fill do not move it. The tighter of stop
+and trailing stop is the stop; at a tie the reason is the stop. An open beyond the stop fills at the open. On the
+entry bar that can happen only if the stop distance is less than the slippage: the position is then left at the very
+open it was entered at. Stop and target both inside one bar's range: the stop is taken, even if the open was beyond
+the target (the cautious reading, and that of backtesting.py). Stops fill with slippage, targets without; both pay the
+fee.
+
+**Time stop and cooldown.** Entered at the open of bar `e`, a time stop of N leaves at the open of `e+N`. After an
+exit at bar `x`, at its open or within it, a cooldown of M allows the next decision at the close of `x+M`, so that M
+bars after `x` see no entry. Without cooldown the close of `x` itself may decide.
+
+**Size.** `units = fraction * equity / (fill * (1 + fee))`, or `risk * equity / stop distance` with the tighter of
+stop and trailing distance; never above `leverage_cap * equity / (fill * (1 + fee))`; rounded down to lots. No units,
+or a size by risk without any stop: no entry.
+
+**Money.** Cash and a position: entering takes `side * units * fill + fee * units * fill` from cash (a short's
+proceeds stay in cash), equity is `cash + side * units * close` at each close. A position still open at the last bar
+closes at its close with slippage and fee. Equity not above 0 at a close: the position is closed at that close, with
+costs, reason ruin. Cash not above 0 after any exit: it is set to 0 (a loss beyond the account is the broker's), the
+account is ruined and trades no more. So the profits of all trades always sum to the change of equity.
+
+**Tally.** See tally.py. Turnover divides each notional by the equity last known before that fill: at an entry the
+cash, at an exit the last mark, or the entry equity on the entry bar. A bar counts as held unless the position left at
+its open.
+"""
+
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitness.costs import Costs, OrderKind, Risk, SizeKind
+from fitness.simulation import PriceBars
+from fitness.tally import N_TRADE, ExitReason, Simulation, Tally
+
+LONG, SHORT, FLAT = 1, -1, 0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar's prices, and the ATR at the decision before it."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    atr_before: float
+
+
+@dataclass
+class Position:
+    """An open position and its protective orders; a level that is off is infinite."""
+
+    side: int
+    entry_bar: int
+    entry_price: float
+    units: float
+    entry_equity: float
+    stop: float
+    target: float
+    trail_distance: float
+    best_close: float
+    """Best close since entry, or the fill if that is better."""
+
+    def trailing_stop(self) -> float:
+        """The level of the trailing stop in the coming bar."""
+        return self.best_close - self.side * self.trail_distance
+
+    def signed_units(self) -> float:
+        """Units, negative for a short."""
+        return self.side * self.units
+
+
+@dataclass
+class Account:
+    """Cash, at most one position, and what is counted on the way."""
+
+    costs: Costs
+    risk: dict[Risk, float]
+    cash: float
+    marked: float
+    """Equity at the close before."""
+    position: Position | None = None
+    ready: int = 0
+    """The first bar at whose close an entry may be decided."""
+    ruined: bool = False
+    turnover: float = 0.0
+    trades: list[tuple[float, ...]] = field(default_factory=list)
+    equity: list[float] = field(default_factory=list)
+
+
+def simulate(
+    *,
+    bars: PriceBars,
+    atr: NDArray[np.float64],
+    masks: NDArray[np.bool_],
+    window: tuple[int, int],
+    risk: NDArray[np.float64],
+    costs: Costs,
+) -> Simulation:
+    """Tally, trades and equity of one strategy in one window: as `simulation.simulate_one`, slowly.
+
+    Args:
+        bars: open, high, low and close of the whole shard.
+        atr: `(n_bars,)`, NaN in its warm-up.
+        masks: booleans `(4, n_bars)`: long entry, long exit, short entry, short exit.
+        window: start and stop.
+        risk: `(N_RISK,)`.
+        costs: of the market.
+    """
+    start, stop = window
+    risks = {column: float(risk[column]) for column in Risk}
+    account = Account(costs=costs, risk=risks, cash=costs.start_equity, marked=costs.start_equity, ready=start)
+    for t in range(start, stop):
+        bar = Bar(
+            open=float(bars.open[t]),
+            high=float(bars.high[t]),
+            low=float(bars.low[t]),
+            close=float(bars.close[t]),
+            atr_before=float(atr[t - 1]) if t > start else inf,
+        )
+        wanted = FLAT
+        if t > start:
+            before = [bool(mask[t - 1]) for mask in masks]
+            if account.position is None:
+                wanted = entry_wanted(account, t - 1, *before)
+            else:
+                wanted = leave_if_due(account, t, bar, *before)
+        if wanted != FLAT and not account.ruined:
+            enter(account, t, bar, wanted)
+        if account.position is not None:
+            protect(account, account.position, t, bar)
+        mark(account, t, bar, is_last=t == stop - 1)
+    return Simulation(_tally(account), _trades(account), np.array(account.equity))
+
+
+def entry_wanted(
+    account: Account, t: int, long_entry: bool, long_exit: bool, short_entry: bool, short_exit: bool
+) -> int:
+    """The side that a flat account decides to enter at the close of `t`."""
+    if account.ruined or t < account.ready:
+        return FLAT
+    if long_entry and short_entry:
+        return FLAT
+    if long_entry and not long_exit:
+        return LONG
+    if short_entry and not short_exit:
+        return SHORT
+    return FLAT
+
+
+def leave_if_due(
+    account: Account, t: int, bar: Bar, long_entry: bool, long_exit: bool, short_entry: bool, short_exit: bool
+) -> int:
+    """Leaves at the open of `t` if that was decided at the close before; the side to reverse to at the same open."""
+    position = account.position
+    assert position is not None
+    time_stop = bars_of(account, Risk.TIME_STOP)
+    own_exit = long_exit if position.side == LONG else short_exit
+    if own_exit:
+        reason = ExitReason.EXIT
+    elif time_stop > 0 and t - position.entry_bar >= time_stop:
+        reason = ExitReason.TIME
+    else:
+        return FLAT
+    leave(account, position, t, market_price(account, bar.open, -position.side), reason)
+    if bars_of(account, Risk.COOLDOWN) > 0:
+        return FLAT
+    if position.side == LONG:
+        return SHORT if short_entry and not short_exit else FLAT
+    return LONG if long_entry and not long_exit else FLAT
+
+
+def enter(account: Account, t: int, bar: Bar, side: int) -> None:
+    """Enters at the open of `t`, if the ATR and the size allow it."""
+    risk = account.risk
+    if OrderKind.ATR in (risk[Risk.STOP_KIND], risk[Risk.TARGET_KIND], risk[Risk.TRAIL_KIND]) and not (
+        0.0 < bar.atr_before < inf
+    ):
+        return
+    fill = market_price(account, bar.open, side)
+    stop = distance(risk[Risk.STOP_KIND], risk[Risk.STOP], fill, bar.atr_before)
+    target = distance(risk[Risk.TARGET_KIND], risk[Risk.TARGET], fill, bar.atr_before)
+    trail = distance(risk[Risk.TRAIL_KIND], risk[Risk.TRAIL], fill, bar.atr_before)
+    equity = account.cash
+    units = size(account, equity, fill, min(stop, trail))
+    if not units > 0.0:
+        return
+    notional = units * fill
+    account.cash = account.cash - side * notional - account.costs.fee * notional
+    account.turnover += notional / equity
+    account.position = Position(
+        side=side,
+        entry_bar=t,
+        entry_price=fill,
+        units=units,
+        entry_equity=equity,
+        stop=fill - side * stop,
+        target=fill + side * target,
+        trail_distance=trail,
+        best_close=fill,
+    )
+
+
+def size(account: Account, equity: float, fill: float, stop_distance: float) -> float:
+    """Units to enter with; 0 when undefined or less than a lot."""
+    costs = account.costs
+    unit_cost = fill * (1.0 + costs.fee)
+    most = costs.leverage_cap * equity / unit_cost
+    if account.risk[Risk.SIZE_KIND] == SizeKind.RISK:
+        if not 0.0 < stop_distance < inf:
+            return 0.0
+        units = account.risk[Risk.SIZE] * equity / stop_distance
+    else:
+        units = account.risk[Risk.SIZE] * equity / unit_cost
+    units = min(units, most)
+    if costs.lot_size > 0.0:
+        units = float(np.floor(units / costs.lot_size)) * costs.lot_size
+    return units
+
+
+def protect(account: Account, position: Position, t: int, bar: Bar) -> None:
+    """Stop, trailing stop and target within bar `t`; the stop comes first."""
+    trailing = position.trailing_stop()
+    if position.side == LONG:
+        level = max(position.stop, trailing)
+        stopped, gapped = bar.low <= level, bar.open <= level
+        reached, jumped = bar.high >= position.target, bar.open >= position.target
+    else:
+        level = min(position.stop, trailing)
+        stopped, gapped = bar.high >= level, bar.open >= level
+        reached, jumped = bar.low <= position.target, bar.open <= position.target
+    if stopped or gapped:
+        reason = ExitReason.STOP if level == position.stop else ExitReason.TRAIL
+        price = market_price(account, bar.open if gapped else level, -position.side)
+        leave(account, position, t, price, reason)
+    elif reached or jumped:
+        leave(account, position, t, bar.open if jumped else position.target, ExitReason.TARGET)
+
+
+def mark(account: Account, t: int, bar: Bar, *, is_last: bool) -> None:
+    """Marks equity at the close of `t`, closing what ruin or the end of the window does not let stand."""
+    position = account.position
+    equity = account.cash
+    if position is not None:
+        equity = account.cash + position.signed_units() * bar.close
+        if position.side == LONG:
+            position.best_close = max(position.best_close, bar.close)
+        else:
+            position.best_close = min(position.best_close, bar.close)
+        if is_last or not equity > 0.0:
+            reason = ExitReason.END if equity > 0.0 else ExitReason.RUIN
+            leave(account, position, t, market_price(account, bar.close, -position.side), reason)
+            equity = account.cash
+    account.marked = equity
+    account.equity.append(equity)
+
+
+def leave(account: Account, position: Position, t: int, price: float, reason: ExitReason) -> None:
+    """Closes the position at `price` in bar `t` and books the trade."""
+    notional = position.units * price
+    known = position.entry_equity if position.entry_bar == t else account.marked
+    account.turnover += notional / known
+    account.cash = account.cash + position.side * notional - account.costs.fee * notional
+    if not account.cash > 0.0:
+        account.cash = 0.0
+        account.ruined = True
+    profit = account.cash - position.entry_equity
+    account.trades.append(
+        (
+            position.side,
+            position.entry_bar,
+            t,
+            position.entry_price,
+            price,
+            position.units,
+            profit,
+            reason,
+            position.entry_equity,
+        )
+    )
+    account.position = None
+    account.ready = t + bars_of(account, Risk.COOLDOWN)
+
+
+def market_price(account: Account, price: float, side: int) -> float:
+    """The fill of a market or stop order: buys (side 1) pay more, sells (side -1) get less."""
+    return price * (1.0 + side * account.costs.slippage)
+
+
+def bars_of(account: Account, column: Risk) -> int:
+    """A time stop or cooldown: whole bars, at least 0."""
+    return max(int(account.risk[column]), 0)
+
+
+def distance(kind: float, value: float, fill: float, atr: float) -> float:
+    """Price distance of a protective order from the fill; infinite when it is off."""
+    if kind == OrderKind.ATR:
+        return value * atr
+    if kind == OrderKind.PERCENT:
+        return fill * value / 100.0
+    return inf
+
+
+def _trades(account: Account) -> NDArray[np.float64]:
+    return np.array(account.trades, dtype=np.float64).reshape(len(account.trades), N_TRADE)
+
+
+def _tally(account: Account) -> NDArray[np.float64]:
+    row = dict.fromkeys(Tally, 0.0)
+    start_equity = account.costs.start_equity
+    before = peak = trough = start_equity
+    row[Tally.N_BARS] = len(account.equity)
+    for equity in account.equity:
+        r = equity / before - 1.0 if before > 0.0 else 0.0
+        row[Tally.SUM_R] += r
+        row[Tally.SUM_R2] += r * r
+        row[Tally.SUM_R3] += r * r * r
+        row[Tally.SUM_R4] += (r * r) * (r * r)
+        row[Tally.SUM_DOWN2] += r * r if r < 0.0 else 0.0
+        peak, trough = max(peak, equity), min(trough, equity)
+        row[Tally.MAX_DRAWDOWN] = max(row[Tally.MAX_DRAWDOWN], (peak - equity) / peak)
+        before = equity
+    row[Tally.GROWTH] = before / start_equity
+    row[Tally.PEAK_GROWTH] = peak / start_equity
+    row[Tally.TROUGH_GROWTH] = trough / start_equity
+    row[Tally.RUINED] = float(account.ruined)
+    row[Tally.TURNOVER] = account.turnover
+    for _, entry_bar, exit_bar, _, _, _, profit, reason, entry_equity in account.trades:
+        share = profit / entry_equity
+        left_at_open = reason in (ExitReason.EXIT, ExitReason.TIME)
+        row[Tally.BARS_HELD] += exit_bar - entry_bar + (0 if left_at_open else 1)
+        row[Tally.N_TRADES] += 1
+        row[Tally.N_WINS] += 1 if profit > 0.0 else 0
+        row[Tally.GROSS_PROFIT] += share if profit > 0.0 else 0.0
+        row[Tally.GROSS_LOSS] += 0.0 if profit > 0.0 else -share
+        row[Tally.WORST_TRADE] = min(row[Tally.WORST_TRADE], share)
+    return np.array([row[column] for column in Tally])

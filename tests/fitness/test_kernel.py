@@ -1,0 +1,367 @@
+"""The kernel equals its plain-Python twin to the last bit, on any bars, masks, risks, costs and windows."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from fitness import bits, kernel, reference
+from fitness.bits import pack, unpack
+from fitness.costs import Costs, OrderKind, Risk, risk_row
+from fitness.simulation import simulate_many, simulate_one
+from fitness.tally import N_TALLY, N_TRADE, ExitReason, Tally, Trade
+from strategies.errors import UsageError
+
+BAR_STYLES = ("plain", "gaps", "limit moves", "flat", "ticks", "wild")
+
+
+def random_bars(rng, n_bars, style):
+    """Consistent bars with what hurts: gaps, limit moves, flat stretches, ties on a coarse tick, violent ranges."""
+    scale = 0.25 if style == "wild" else 0.02
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, scale, n_bars)))
+    before = np.concatenate([[100.0], close[:-1]])
+    gap = rng.normal(0.0, 0.1 if style in ("gaps", "wild") else 0.002, n_bars)
+    open_ = before * np.exp(gap)
+    if style == "flat":
+        still = rng.random(n_bars) < 0.8
+        open_[still] = close[still] = 100.0
+    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, scale, n_bars)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, scale, n_bars)))
+    if style in ("limit moves", "flat"):
+        locked = rng.random(n_bars) < 0.5
+        for prices in (open_, high, low):
+            prices[locked] = close[locked]
+    bars = [open_, high, low, close]
+    if style == "ticks":
+        bars = [np.maximum(np.round(prices / 2.0) * 2.0, 2.0) for prices in bars]
+    return SimpleNamespace(**dict(zip(("open", "high", "low", "close"), bars, strict=True)))
+
+
+def random_case(*, seed, n_bars, style, densities, kinds):
+    """Everything that `simulate` takes."""
+    rng = np.random.default_rng(seed)
+    risk = risk_row(
+        stop_kind=kinds[0],
+        stop=rng.choice([0.02, 0.5, 1.0, 2.0, 8.0]),
+        target_kind=kinds[1],
+        target=rng.choice([0.5, 1.0, 2.0, 4.0, 150.0]),
+        trail_kind=kinds[2],
+        trail=rng.choice([0.02, 0.5, 2.0, 5.0]),
+        time_stop=rng.choice([0, 0, 1, 2, 7, 40]),
+        cooldown=rng.choice([0, 0, 1, 2, 13]),
+        size_kind=kinds[3],
+        size=rng.choice([0.01, 0.3, 1.0, 5.0]),
+    )
+    costs = Costs(
+        fee=float(rng.choice([0.0, 0.001, 0.03])),
+        slippage=float(rng.choice([0.0, 0.0005, 0.03])),
+        leverage_cap=float(rng.choice([1.0, 3.0, 20.0, np.inf])),
+        lot_size=float(rng.choice([0.0, 0.0, 0.001, 1.0])),
+        start_equity=float(rng.choice([1.0, 10_000.0])),
+    )
+    atr = np.abs(rng.normal(2.0, 1.0, n_bars))
+    atr[: rng.integers(0, 5)] = np.nan
+    atr[rng.random(n_bars) < 0.05] = 0.0
+    masks = rng.random((4, n_bars)) < np.asarray(densities).reshape(4, 1)
+    start = int(rng.integers(0, n_bars))
+    stop = int(rng.integers(start + 1, n_bars + 1))
+    window = (0, n_bars) if rng.random() < 0.5 else (start, stop)
+    bars = random_bars(rng, n_bars, style)
+    return {"bars": bars, "atr": atr, "masks": masks, "window": window, "risk": risk, "costs": costs}
+
+
+def both(case):
+    """What the kernel and what the twin made of it."""
+    return simulate_one(**{**case, "masks": pack(case["masks"])}), reference.simulate(**case)
+
+
+def assert_same(left, right):
+    np.testing.assert_array_equal(left.trades, right.trades)
+    np.testing.assert_array_equal(left.equity, right.equity)
+    np.testing.assert_array_equal(left.tally, right.tally)
+
+
+densities = st.tuples(*[st.sampled_from([0.0, 0.02, 0.2, 0.7, 1.0])] * 4)
+kinds = st.tuples(*[st.sampled_from([0, 1, 2])] * 3, st.sampled_from([0, 1]))
+cases = st.builds(
+    lambda **drawn: random_case(**drawn),
+    seed=st.integers(0, 2**32 - 1),
+    n_bars=st.one_of(st.integers(1, 5), st.integers(60, 70), st.integers(120, 200)),
+    style=st.sampled_from(BAR_STYLES),
+    densities=densities,
+    kinds=kinds,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(cases)
+def test_kernel_equals_its_twin_to_the_last_bit(case):
+    assert_same(*both(case))
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases)
+def test_the_books_balance(case):
+    found, _ = both(case)
+    trades, equity = found.trades, found.equity
+    initial = case["costs"].start_equity
+    assert np.isfinite(found.tally).all()
+    assert (equity >= 0.0).all()
+    assert np.isclose(trades[:, Trade.PROFIT].sum(), equity[-1] - initial, rtol=1e-9, atol=1e-9 * equity.max())
+    assert found.tally[Tally.GROWTH] == equity[-1] / initial
+    assert found.tally[Tally.MAX_DRAWDOWN] <= 1.0
+    assert found.tally[Tally.BARS_HELD] <= found.tally[Tally.N_BARS]
+    entries, exits = trades[:, Trade.ENTRY_BAR], trades[:, Trade.EXIT_BAR]
+    assert (entries > case["window"][0]).all()
+    assert (exits >= entries).all()
+    assert (exits < case["window"][1]).all()
+    assert (entries[1:] >= exits[:-1]).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases)
+def test_inputs_are_left_unchanged(case):
+    packed = pack(case["masks"])
+    inputs = [*vars(case["bars"]).values(), case["atr"], packed, case["risk"]]
+    before = [array.copy() for array in inputs]
+    simulate_one(**{**case, "masks": packed})
+    for array, copy in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases, st.integers(0, 10**6), st.integers(0, 2**32 - 1))
+def test_future_bars_change_nothing_that_is_past(case, cut, seed):
+    start, stop = case["window"]
+    t = start + cut % (stop - start)
+    other = random_bars(np.random.default_rng(seed), len(case["atr"]), "wild")
+    changed = SimpleNamespace(**{name: prices.copy() for name, prices in vars(case["bars"]).items()})
+    for name, prices in vars(changed).items():
+        prices[t + 1 :] = getattr(other, name)[t + 1 :]
+    masks, atr = case["masks"].copy(), case["atr"].copy()
+    masks[:, t + 1 :] = ~masks[:, t + 1 :]
+    atr[t + 1 :] = 1.0
+    now, _ = both(case)
+    later, _ = both({**case, "bars": changed, "masks": masks, "atr": atr})
+    if t < stop - 1:
+        np.testing.assert_array_equal(now.equity[: t + 1 - start], later.equity[: t + 1 - start])
+        past = now.trades[now.trades[:, Trade.EXIT_BAR] <= t]
+        np.testing.assert_array_equal(past, later.trades[: len(past)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases)
+def test_prices_scaled_by_a_power_of_two_change_no_return(case):
+    scaled = SimpleNamespace(**{name: prices * 4.0 for name, prices in vars(case["bars"]).items()})
+    costs = case["costs"]
+    fractional = Costs(costs.fee, costs.slippage, costs.leverage_cap, 0.0, costs.start_equity)
+    now, _ = both({**case, "costs": fractional})
+    then, _ = both({**case, "costs": fractional, "bars": scaled, "atr": case["atr"] * 4.0})
+    np.testing.assert_array_equal(now.tally, then.tally)
+
+
+def test_random_cases_meet_every_exit_reason_and_ruin():
+    rng = np.random.default_rng(11)
+    reasons, ruined = set(), 0
+    for seed in range(300):
+        case = random_case(
+            seed=seed,
+            n_bars=int(rng.integers(1, 150)),
+            style=rng.choice(BAR_STYLES),
+            densities=rng.choice([0.0, 0.02, 0.2, 0.7], 4),
+            kinds=[*rng.integers(0, 3, 3), rng.integers(0, 2)],
+        )
+        found, twin = both(case)
+        assert_same(found, twin)
+        reasons |= set(found.trades[:, Trade.EXIT_REASON].astype(int))
+        ruined += int(found.tally[Tally.RUINED])
+    assert reasons == {int(reason) for reason in ExitReason}
+    assert ruined > 5
+
+
+def a_case(seed=5, n_bars=300):
+    return random_case(seed=seed, n_bars=n_bars, style="gaps", densities=[0.1, 0.1, 0.1, 0.1], kinds=[1, 2, 1, 0])
+
+
+def test_many_equals_one_by_one_for_every_strategy_and_window():
+    cases = [{**a_case(seed), "costs": Costs(0.001, 0.0005)} for seed in range(6)]
+    bars, atr, costs = cases[0]["bars"], cases[0]["atr"], cases[0]["costs"]
+    windows = np.array([[0, 300], [10, 200], [299, 300], [100, 102]])
+    masks = pack(np.concatenate([case["masks"] for case in cases]))
+    rows = np.arange(24).reshape(6, 4)
+    risks = np.array([case["risk"] for case in cases])
+    tallies = simulate_many(bars=bars, atr=atr, masks=masks, mask_rows=rows, windows=windows, risks=risks, costs=costs)
+    assert tallies.shape == (6, 4, N_TALLY)
+    for i in range(6):
+        for w, window in enumerate(windows):
+            found = simulate_one(
+                bars=bars, atr=atr, masks=masks[rows[i]], window=tuple(window), risk=risks[i], costs=costs
+            )
+            np.testing.assert_array_equal(tallies[i, w], found.tally)
+
+
+def test_trades_and_equity_are_recorded_only_where_there_is_room():
+    case = a_case()
+    bars, words = case["bars"], pack(case["masks"])
+    prices = (bars.open, bars.high, bars.low, bars.close, case["atr"])
+    full = simulate_one(**{**case, "masks": words, "window": (0, 300)})
+    assert len(full.trades) > 3
+    tally, some = np.empty(N_TALLY), np.full((2, N_TRADE), -1.0)
+    n_trades = kernel.simulate_nb(*prices, *words, 0, 300, case["risk"], case["costs"].row(), tally, some, np.empty(0))
+    assert n_trades == len(full.trades)
+    np.testing.assert_array_equal(some, full.trades[:2])
+    np.testing.assert_array_equal(tally, full.tally)
+
+
+def test_read_only_and_writable_inputs_give_the_same_bits():
+    kernel.warm_up_kernel()
+    case = a_case()
+    writable, _ = both(case)
+    bars = case["bars"]
+    prices = [bars.open, bars.high, bars.low, bars.close, case["atr"]]
+    inputs = [*(p.copy() for p in prices), *pack(case["masks"]), case["risk"], np.array(case["costs"].row())]
+    results = []
+    for is_writable in (True, False):
+        for array in inputs:
+            array.flags.writeable = is_writable
+        tally, trades, equity = np.empty(N_TALLY), np.empty((300, N_TRADE)), np.empty(300)
+        start, stop = case["window"]
+        n = kernel.simulate_nb(*inputs[:9], start, stop, *inputs[9:], tally, trades, equity[: stop - start])
+        results.append((tally, trades[:n], equity[: stop - start]))
+    for read, written in zip(*results, strict=True):
+        np.testing.assert_array_equal(read, written)
+    np.testing.assert_array_equal(results[0][0], writable.tally)
+
+
+def test_a_bounds_checked_build_gives_the_same_bits():
+    checked = njit(boundscheck=True, error_model="numpy")(kernel.simulate_nb.py_func)
+    for seed in range(20):
+        case = a_case(seed, n_bars=64 + seed % 3)
+        found, _ = both(case)
+        bars, (start, stop) = case["bars"], case["window"]
+        tally, trades, equity = np.empty(N_TALLY), np.empty((stop - start, N_TRADE)), np.empty(stop - start)
+        prices = (bars.open, bars.high, bars.low, bars.close, case["atr"])
+        n = checked(
+            *prices, *pack(case["masks"]), start, stop, case["risk"], case["costs"].row(), tally, trades, equity
+        )
+        np.testing.assert_array_equal(tally, found.tally)
+        np.testing.assert_array_equal(trades[:n], found.trades)
+        np.testing.assert_array_equal(equity, found.equity)
+
+
+def test_the_kernel_takes_what_fuzzed_risks_throw_at_it():
+    rng = np.random.default_rng(3)
+    extremes = np.array([0.0, -0.0, 1.0, -1.0, 2.0, 1e-300, 1e300, -1e300, 0.5, 3.0])
+    for seed in range(300):
+        case = a_case(seed, n_bars=70)
+        case["risk"] = rng.choice(extremes, len(Risk))
+        case["costs"] = Costs(0.001, 0.0005, leverage_cap=2.0)
+        found, twin = both(case)
+        assert_same(found, twin)
+        assert np.isfinite(found.tally).all()
+
+
+@pytest.mark.parametrize("n_bars", [0, 1, 63, 64, 65, 128, 1000])
+def test_unpack_is_the_inverse_of_pack(n_bars):
+    mask = np.random.default_rng(n_bars).random((3, n_bars)) < 0.3
+    words = pack(mask)
+    assert words.shape == (3, bits.n_words(n_bars))
+    np.testing.assert_array_equal(unpack(words, n_bars), mask)
+    assert all(int(w) >> (n_bars % 64 or 64) == 0 for w in words[:, -1:].ravel())
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_count_of_trailing_zeros_equals_plain_python(word):
+    plain = (word & -word).bit_length() - 1 if word else 64
+    assert count_trailing_zeros(np.uint64(word)) == plain
+
+
+@njit
+def count_trailing_zeros(word):
+    return bits.ctz_nb(word)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.sampled_from([0.0, 0.01, 0.3, 1.0]))
+def test_next_bars_equal_a_plain_search(seed, n_bars, density):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((4, n_bars)) < density
+    words = pack(masks)
+    start, stop = sorted(rng.integers(0, n_bars + 1, 2))
+    long_entry, long_exit, short_entry, short_exit = masks
+    enters = (long_entry & ~long_exit & ~short_entry) | (short_entry & ~short_exit & ~long_entry)
+    for mask, found in (
+        (long_entry, bits.next_bar_nb(words[0], start, stop)),
+        (enters, kernel.next_entry_nb(*words, start, stop)),
+    ):
+        ahead = np.flatnonzero(mask[start:stop])
+        assert found == (start + ahead[0] if len(ahead) else stop)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"window": (0, 301)}, r"start < stop <= 300, but was \[\[0, 301\]\]"),
+        ({"window": (7, 7)}, r"start < stop <= 300, but was \[\[7, 7\]\]"),
+        ({"window": (-1, 7)}, r"but was \[\[-1, 7\]\]"),
+        ({"masks": np.zeros((4, 4), dtype=np.uint64)}, r"`masks` must be \(4, 5\), but was \(4, 4\)"),
+        ({"risk": np.zeros(3)}, r"A risk row must have 10 columns, but was \(1, 3\)"),
+        ({"risk": risk_row(stop=np.nan)}, "A risk row must be finite, but was .*nan"),
+        ({"atr": np.ones(7)}, r"Bars and `atr` must all be \(n_bars,\), but was \[\(7,\), \(300,\)\]"),
+    ],
+)
+def test_the_edge_refuses_what_the_kernel_would_trust(change, message):
+    case = {**a_case(), "masks": pack(a_case()["masks"]), **change}
+    with pytest.raises(UsageError, match=message):
+        simulate_one(**case)
+
+
+def test_many_refuses_rows_that_are_not_there():
+    case = a_case()
+    arguments = {
+        "bars": case["bars"],
+        "atr": case["atr"],
+        "masks": pack(case["masks"]),
+        "windows": np.array([[0, 300]]),
+        "risks": case["risk"].reshape(1, -1),
+        "costs": case["costs"],
+    }
+    with pytest.raises(UsageError, match=r"A mask row must be in \[0, 4\), but was \[4\]"):
+        simulate_many(mask_rows=np.array([[0, 1, 2, 4]]), **arguments)
+    with pytest.raises(UsageError, match=r"`mask_rows` must be \(1, 4\), but was \(2, 4\)"):
+        simulate_many(mask_rows=np.zeros((2, 4), dtype=np.int64), **arguments)
+
+
+def test_no_strategies_give_no_tallies():
+    case = a_case()
+    none = simulate_many(
+        bars=case["bars"],
+        atr=case["atr"],
+        masks=np.zeros((0, 5), dtype=np.uint64),
+        mask_rows=np.zeros((0, 4), dtype=np.int64),
+        windows=np.array([[0, 300]]),
+        risks=np.zeros((0, len(Risk))),
+        costs=case["costs"],
+    )
+    assert none.shape == (0, 1, N_TALLY)
+
+
+def test_order_kinds_of_the_risk_row_are_named():
+    row = risk_row(stop_kind=OrderKind.PERCENT, stop=5.0, size=0.5)
+    assert (row[Risk.STOP_KIND], row[Risk.STOP], row[Risk.SIZE]) == (2.0, 5.0, 0.5)
+    with pytest.raises(UsageError, match="was given `stopp`"):
+        risk_row(stopp=1.0)
+
+
+def test_the_kernel_needs_neither_ray_nor_mlflow_nor_pandas():
+    code = (
+        "import sys, fitness.simulation, fitness.reference, fitness.measures;"
+        "print(sorted({'ray', 'mlflow', 'pandas', 'polars', 'backtesting'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
