@@ -19,13 +19,24 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# uv installs in seconds what takes pip minutes; where it can't reach the index, pip tries with its own settings.
+define install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
+endef
+
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/.python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@echo "Installing Studbook into $(VENV) (about 2 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(shell grep -ho '^uv==[0-9.]*' requirements-dev.txt)"
+	@$(call install,-r requirements.txt)
+	@$(call install,--no-deps -e .)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(call install,-r requirements-dev.txt)
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	@$(call install,-r requirements-bench.txt)
 	@touch $@
 
 run: $(VENV)/.run ## Evolve on real daily bars: environment, data, Ray, MLflow, elites
@@ -46,12 +57,15 @@ layers: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.dev ## Measure against the peers, after showing that both give the same trades
+bench: $(VENV)/.bench ## Measure against the peers, after showing that both give the same trades
 	$(BIN)/python benchmarks/kernel_vs_backtesting.py
 
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 pyproject.toml
+
 lock: $(VENV)/.dev ## Pin what pyproject.toml asks for, without addresses
-	$(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -o requirements.txt
+	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --extra bench -c requirements.txt -o requirements-bench.txt
 
 clean: ## Remove the environment and caches; runs/ and data/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
