@@ -28,7 +28,7 @@ $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/.python
 	@echo "Installing Studbook into $(VENV) (about 2 GB) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(shell grep -ho '^uv==[0-9.]*' requirements-dev.txt)"
 	@$(call install,-r requirements.txt)
-	@$(call install,--no-deps -e .)
+	@$(call install,--no-deps -C editable_mode=compat -e .)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
