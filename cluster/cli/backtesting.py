@@ -1,0 +1,76 @@
+"""`studbook backtest`: one strategy on one shard."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.cli.app import command
+from cluster.cli.options import DATA, RUNS, DataRoot, JsonFlag, reply_of
+from cluster.cli.reply import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cluster.backtest import Backtest
+
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@command()
+def backtest(
+    context: typer.Context,
+    strategy: Annotated[
+        str, typer.Argument(metavar="STRATEGY", help="JSON file, id of a strategy in a job, or name of a template.")
+    ],
+    symbol: Annotated[str, typer.Option("--symbol", "-s", help="Symbol of the shard.")],
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Timeframe of the shard.")] = "1d",
+    root: DataRoot = DATA,
+    runs: Annotated[str, typer.Option("--runs", envvar="STUDBOOK_RUNS", help="Where ids are looked up.")] = str(RUNS),
+    since: Annotated[datetime | None, typer.Option("--from", formats=DATES, help="First day traded.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", formats=DATES, help="Last day traded.")] = None,
+    fee_bps: Annotated[float, typer.Option("--fee-bps", min=0, help="Fee of each fill, in basis points.")] = 5.0,
+    slippage_bps: Annotated[float, typer.Option("--slippage-bps", min=0, help="Slippage of each fill.")] = 2.0,
+    trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Trade a strategy on one shard, beside buy and hold.
+
+    Costs are on. Decisions at a close fill at the next open. Indicators warm up on the bars before `--from`.
+
+    Examples:
+      studbook backtest sma_cross --symbol SPX
+      studbook backtest strategy.json -s AAPL --from 2005-01-01 --to 2009-12-31 --trades
+      studbook backtest 3f9ac2 -s SPX --fee-bps 1 --json
+    """
+    from pathlib import Path
+
+    from cluster.backtest import find_strategy, run_backtest, window_of
+    from fitness.costs import Costs
+    from fitness.shards import load_shard
+
+    found = find_strategy(strategy, Path(runs))
+    shard = load_shard(root, symbol, timeframe)
+    window = window_of(shard, since=since, until=until)
+    result = run_backtest(found, shard, window=window, costs=Costs.from_bps(fee_bps=fee_bps, slippage_bps=slippage_bps))
+    if found.record is not None and found.record.get("lockbox") is None:
+        say(f"note: {found.origin} has not read this strategy's lockbox; a window that reaches into it spoils it.")
+    reply_of(context, as_json=as_json).give(
+        result.to_dict(trades=trades), lambda console: _show(console, result, trades=trades)
+    )
+
+
+def _show(console: "Console", result: "Backtest", *, trades: bool) -> None:
+    """Print rules, place, measures and, if asked for, trades."""
+    from cluster.tables import measure_table, trade_table
+
+    document = result.to_dict(trades=False)
+    window, shard = document["window"], document["shard"]
+    console.print(f"{document['strategy']['text']}", style="bold")
+    console.print(f"{document['strategy']['id']}, {document['strategy']['origin']}", style="dim")
+    span = f"{window['start']} to {window['end']}, {window['n_bars']:,} bars"
+    costs = f"fee {result.costs.fee * 1e4:g} bps, slippage {result.costs.slippage * 1e4:g} bps a fill"
+    console.print(f"{shard['symbol']} {shard['timeframe']}, {span}; {costs}")
+    console.print(measure_table(result))
+    if trades:
+        console.print(trade_table(result.trades()))

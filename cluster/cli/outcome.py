@@ -1,0 +1,68 @@
+"""How a job ended, said at the end of `run` and by `show`: verdict, candidates, where everything is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cluster.view import JobView
+
+SHOWN = 5
+
+
+def outcome_document(job: "JobView") -> dict[str, Any]:
+    """Return the outcome of a job as plain JSON values."""
+    return {
+        "job": job.id,
+        "status": job.status,
+        "verdict": job.verdict,
+        "n_trials": job.n_trials,
+        "n_births": job.n_births,
+        "n_evaluated": job.n_evaluated,
+        "n_elites": len(job.elites),
+        "elites": list(job.elites),
+        "candidates": list(job.candidates),
+        "births_sha256": job.births_sha256,
+        "repairs": list(job.repairs),
+        "seconds": job.seconds,
+        "files": {name: str(path) for name, path in files_of(job).items()},
+    }
+
+
+def files_of(job: "JobView") -> dict[str, Path]:
+    """Return what is in the run folder, by what it is."""
+    from cluster.report import report_path
+
+    places = {
+        "run": job.run_dir,
+        "report": report_path(job.run_dir),
+        "births": job.run_dir / "births.parquet",
+        "journal": job.run_dir / "journal.jsonl",
+        "candidates": job.run_dir / "candidates",
+        "elites": job.run_dir / "elites",
+    }
+    return {name: path for name, path in places.items() if path.exists()}
+
+
+def show_outcome(console: "Console", job: "JobView") -> None:
+    """Print the outcome of a job for people."""
+    from cluster.tables import candidate_block, gate_table, tried_sentence
+
+    shown = list(job.elites or job.candidates)[:SHOWN]
+    if shown:
+        console.print("Elites" if job.elites else "Best candidates, NOT PROMOTED", style="bold reverse")
+    for number, record in enumerate(shown):
+        console.print(candidate_block(record))
+        if record["passed"] or number == 0:
+            console.print(gate_table(record))
+    if len(shown) < len(job.candidates):
+        console.print(
+            f"{len(job.candidates) - len(shown)} more candidates: `studbook show {job.id} --json`", style="dim"
+        )
+    console.print(tried_sentence(job), soft_wrap=True)
+    console.print(job.verdict or f"The job is {job.status}.", style="bold", soft_wrap=True)
+    if job.status == "interrupted":
+        console.print(f"`studbook resume {job.id}` goes on.")
+    for name, path in files_of(job).items():
+        console.print(f"  {name:<11}{path}", soft_wrap=True)

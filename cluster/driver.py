@@ -1,0 +1,165 @@
+"""Jobs from outside: begin one, or go on with one, until it ends or is stopped."""
+
+import platform
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cluster.executor import Executor
+from cluster.journal import JOURNAL_FORMAT, Journal
+from cluster.market import Market, open_market, require_same_shards, shard_entries
+from cluster.ray_session import package_version
+from cluster.run_folder import journal_path, new_run_folder, sweep
+from cluster.session import MakeExecutor, Observer, Session, disk_refusal
+from cluster.settings import JobConfig, config_hash, first_difference
+from cluster.view import JobView, read_job, view_of
+from cluster.worker import evolution_settings
+from strategies.errors import ConfigError, JournalError
+from strategies.genes import fingerprint
+
+__all__ = ["MakeExecutor", "Observer", "default_executor", "resume_job", "run_job"]
+
+_RESULT_PACKAGES = ("numpy", "numba", "ta-lib", "polars", "deap", "moocore")
+
+
+def run_job(
+    config: JobConfig,
+    *,
+    root: Path | None = None,
+    observers: Sequence[Observer] = (),
+    stop: threading.Event | None = None,
+    make_executor: MakeExecutor | None = None,
+) -> JobView:
+    """Run a new job to its end and return its view.
+
+    Args:
+        config: the job.
+        root: folder of the run folders; None takes `output.root`.
+        observers: called after each journal record; what they raise is told once on stderr and stops nothing.
+        stop: set it to stop: what is journalled is kept.
+        make_executor: of the job's epochs; None takes what `cluster.executor` names.
+
+    Raises:
+        ConfigError, DataError: the job can't begin; nothing has been written.
+        ClusterError: no cluster, or an epoch was lost too often; the job can be resumed.
+        Interrupted: `stop` was set; the job can be resumed.
+    """
+    evolution_settings(config)
+    market = open_market(config)
+    place = root if root is not None else Path(config.output.root)
+    try:
+        run_dir = new_run_folder(place, config.name)
+        journal = Journal.create(journal_path(run_dir))
+    except OSError as error:
+        raise disk_refusal(error, place) from error
+    session = Session(run_dir, market, journal, (), observers, stop)
+    with session.closing():
+        session.append("job_created", _creation(config, market))
+        session.run(make_executor or default_executor)
+    return read_job(run_dir)
+
+
+def resume_job(
+    run_dir: Path,
+    *,
+    config: JobConfig | None = None,
+    observers: Sequence[Observer] = (),
+    stop: threading.Event | None = None,
+    make_executor: MakeExecutor | None = None,
+) -> JobView:
+    """Go on with a job to its end and return its view; a finished job is only shown.
+
+    Args:
+        run_dir: its folder.
+        config: a job file to compare with; its `cluster` section replaces the journalled one, anything else that
+            decides results must be equal. None takes all from the journal.
+        observers: as in `run_job`.
+        stop: as in `run_job`.
+        make_executor: as in `run_job`.
+
+    Raises:
+        JournalError: no journal, a damaged one, one in use, or one whose bars or gene table are not those of now.
+        ConfigError: `config` is of another job.
+        ClusterError, Interrupted: as in `run_job`.
+    """
+    try:
+        journal, records = Journal.open(journal_path(run_dir))
+    except OSError as error:
+        raise disk_refusal(error, run_dir) from error
+    session: Session | None = None
+    try:
+        view = view_of(run_dir, records)
+        _require_same_job(view, config)
+        if view.status != "finished":
+            market = open_market(view.config)
+            require_same_shards(market, view.shards, where=journal_path(run_dir))
+            session = Session(run_dir, market, journal, records, observers, stop, config)
+    finally:
+        if session is None:
+            journal.close()
+    if session is not None:
+        with session.closing():
+            sweep(run_dir)
+            session.append("resumed", _changed_versions(view))
+            session.run(make_executor or default_executor)
+    return read_job(run_dir)
+
+
+def default_executor(config: JobConfig, market: Market, stop: threading.Event) -> Executor:
+    """Return the executor that a job file asks for; Ray is imported only here.
+
+    Raises:
+        ClusterError: Ray does not start, or has too few CPUs.
+    """
+    if config.cluster.executor == "serial":
+        from cluster.serial_executor import SerialExecutor
+
+        return SerialExecutor(config, market, stop=stop)
+    from cluster.ray_executor import RayExecutor
+
+    return RayExecutor(config, market)
+
+
+def _creation(config: JobConfig, market: Market) -> dict[str, Any]:
+    return {
+        "format": JOURNAL_FORMAT,
+        "config": config.model_dump(mode="json"),
+        "config_hash": config_hash(config),
+        "shards": shard_entries(market),
+        "gene_table": fingerprint(),
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in _RESULT_PACKAGES}
+    return {"studbook": package_version(), "python": platform.python_version(), **packages}
+
+
+def _changed_versions(view: JobView) -> dict[str, Any]:
+    now, then = _versions(), view.created["versions"]
+    changed = {name: [then.get(name), found] for name, found in now.items() if then.get(name) != found}
+    if changed:
+        listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+        print(f"Other packages than the job began with, so its births may differ: {listed}", file=sys.stderr)
+    return {"changed_versions": changed}
+
+
+def _require_same_job(view: JobView, offered: JobConfig | None) -> None:
+    where = journal_path(view.run_dir)
+    if config_hash(view.config) != view.created["config_hash"]:
+        raise JournalError(
+            f"A journal's config must have the hash {view.created['config_hash'][:16]}, but had "
+            f"{config_hash(view.config)[:16]} ({where}). Open it with the version of Studbook that wrote it."
+        )
+    if view.created["gene_table"] != fingerprint():
+        raise JournalError(
+            f"A job must go on with the gene table it began with, but that was {view.created['gene_table']} "
+            f"and this is {fingerprint()} ({where}). Use the version of Studbook that began it."
+        )
+    difference = first_difference(view.config, offered) if offered else None
+    if difference:
+        raise ConfigError(f"A resumed job must have the config it began with, but {difference} ({where}).")

@@ -1,0 +1,148 @@
+"""What a strategy did on every shard in one stretch, beside buy and hold: figures and curves of a candidate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cluster.job_config import POOL
+from cluster.market import Market
+from evolution.pedigree import Births
+from fitness.bank import FeatureBank
+from fitness.folds import Split, Window
+from fitness.pooled import Segment, pool, pool_measures, pooled_sharpes, trial_variance
+from fitness.tally import EXIT_REASONS
+from fitness.trace import Trace, trace, trace_buy_and_hold
+from strategies.codec import express
+
+Stretch = Literal["in_sample", "validation", "lockbox"]
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """The traces of one strategy in one stretch: for every shard, one per window."""
+
+    stretch: Stretch
+    by_shard: tuple[tuple[Trace, ...], ...]
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Return all traces, by shard, then window."""
+        return [one for traces in self.by_shard for one in traces]
+
+    def figures(self) -> dict[str, float]:
+        """Return every measure of all shards as one account."""
+        return pool_measures(self.traces)
+
+    def shard_figures(self) -> list[dict[str, float]]:
+        """Return every measure of each shard."""
+        return [pool_measures(traces) for traces in self.by_shard]
+
+
+class Examiner:
+    """A market with its feature banks, in one process."""
+
+    def __init__(self, market: Market, *, bank_bytes: int) -> None:
+        self._market = market
+        self._banks = [FeatureBank(shard, bank_bytes // len(market.shards)) for shard in market.shards]
+        self._held: dict[Stretch, Examined] = {}
+
+    def examine(self, phenotype: NDArray[np.float64], stretch: Stretch) -> Examined:
+        """Return what the strategy of a phenotype row (N_GENES,) did in a stretch.
+
+        Raises:
+            StrategyError: an operand of the strategy can't be computed.
+        """
+        market = self._market
+        return self._traced(
+            stretch,
+            lambda number, window: trace(phenotype, market.shards[number], window, market.costs, self._banks[number]),
+        )
+
+    def benchmark(self, stretch: Stretch) -> Examined:
+        """Return what buying and holding did in a stretch, with the same costs."""
+        if stretch not in self._held:
+            market = self._market
+            self._held[stretch] = self._traced(
+                stretch, lambda number, window: trace_buy_and_hold(market.shards[number], window, market.costs)
+            )
+        return self._held[stretch]
+
+    def trial_variance(self, births: Births) -> float:
+        """Return the variance of the per-bar pooled Sharpe ratios, in sample, of what generation 0 tried."""
+        tried = births.take((births.generation == 0) & births.evaluated)
+        market = self._market
+        segments = [
+            Segment(shard, cut.folds, bank)
+            for shard, cut, bank in zip(market.shards, market.splits, self._banks, strict=True)
+        ]
+        return trial_variance(pooled_sharpes(express(tried.genome), segments, market.costs))
+
+    def _traced(self, stretch: Stretch, run: Callable[[int, Window], Trace]) -> Examined:
+        by_shard = tuple(
+            tuple(run(number, window) for window in stretch_windows(cut, stretch))
+            for number, cut in enumerate(self._market.splits)
+        )
+        return Examined(stretch, by_shard)
+
+
+def stretch_windows(cut: Split, stretch: Stretch) -> tuple[Window, ...]:
+    """Return the windows of one shard that a stretch consists of."""
+    return {"in_sample": cut.folds, "validation": (cut.validation,), "lockbox": (cut.lockbox,)}[stretch]
+
+
+def equity_frame(pairs: Sequence[tuple[Examined, Examined]]) -> pl.DataFrame:
+    """Return the curves of (strategy, benchmark) pairs: `symbol`, `timestamp`, `segment`, `equity`, `benchmark`.
+
+    Each stretch begins at 1; windows of one stretch follow one another. `POOL` is all shards as one account.
+    """
+    frames = []
+    for strategy, benchmark in pairs:
+        for mine, held in zip(strategy.by_shard, benchmark.by_shard, strict=True):
+            frames.append(_curves(mine[0].symbol, strategy.stretch, mine, held))
+        frames.append(_curves(POOL, strategy.stretch, strategy.traces, benchmark.traces))
+    return pl.concat(frames)
+
+
+def trades_frame(stretches: Sequence[Examined]) -> pl.DataFrame:
+    """Return every trade: symbol, segment, side, times, prices, units, profit as share of equity, reason of exit."""
+    frames = [
+        pl.DataFrame(
+            {
+                "symbol": [one.symbol] * len(one.trades),
+                "timeframe": [one.timeframe] * len(one.trades),
+                "segment": [examined.stretch] * len(one.trades),
+                "window": [one.window.name] * len(one.trades),
+                "side": np.where(one.trades["side"] > 0, "long", "short"),
+                "entry_time": _times(one.trades["entry_time"]),
+                "exit_time": _times(one.trades["exit_time"]),
+                **{name: one.trades[name] for name in ("entry_bar", "exit_bar", "entry_price", "exit_price", "units")},
+                **{name: one.trades[name] for name in ("profit", "profit_share")},
+                "exit_reason": np.array(EXIT_REASONS)[one.trades["exit_reason"]],
+            },
+            schema_overrides={"symbol": pl.String, "timeframe": pl.String, "segment": pl.String, "window": pl.String},
+        )
+        for examined in stretches
+        for one in examined.traces
+    ]
+    return pl.concat(frames)
+
+
+def _curves(symbol: str, stretch: Stretch, mine: Sequence[Trace], held: Sequence[Trace]) -> pl.DataFrame:
+    strategy, benchmark = pool(mine), pool(held)
+    return pl.DataFrame(
+        {
+            "symbol": [symbol] * len(strategy.timestamps),
+            "timestamp": _times(strategy.timestamps),
+            "segment": [stretch] * len(strategy.timestamps),
+            "equity": np.cumprod(1.0 + strategy.returns),
+            "benchmark": np.cumprod(1.0 + benchmark.returns),
+        }
+    )
+
+
+def _times(microseconds: NDArray[np.int64]) -> pl.Series:
+    return pl.Series(np.ascontiguousarray(microseconds), dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))

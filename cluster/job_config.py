@@ -1,0 +1,213 @@
+"""The shape of a job file: every key, its type, its range and its default, as frozen pydantic models.
+
+A job file says *what* to breed. These models are the one list of known keys; `cluster.settings` reads files into them
+and words what is wrong with one.
+"""
+
+import difflib
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+def _a_day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a day such as 2013-03-01, but was {text!r}") from None
+    return text
+
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._^-]{0,63}$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_a_day)]
+Timeframe = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}(m|h|d|w)$")]
+
+
+POOL: Final = "POOL"
+"""Stands for all shards as one account, where a table has a symbol in each row; no shard may be called so."""
+
+
+class Section(BaseModel):
+    """A group of keys: frozen, no unknown key, no guessing between types, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ShardName(Section):
+    """One symbol and timeframe of bars."""
+
+    symbol: Symbol
+    timeframe: Timeframe = "1d"
+
+    @field_validator("symbol")
+    @classmethod
+    def _is_not_the_pool(cls, symbol: str) -> str:
+        if symbol.upper() == POOL:
+            raise ValueError(f"must not be {POOL}, which stands for all shards together, but was {symbol!r}")
+        return symbol
+
+
+class DataSettings(Section):
+    """Which bars: the folder, whether the bundled samples are written into it on demand, and the shards.
+
+    `start` is the first day that is used, `end` the first one that is not any more.
+    """
+
+    root: str = "data"
+    source: Literal["bundled", "files"] = "bundled"
+    random_walk_seed: Annotated[int, Field(ge=0)] | None = None
+    start: Day | None = None
+    end: Day | None = None
+    shards: Annotated[tuple[ShardName, ...], Field(strict=False, min_length=1)]
+
+    @field_validator("shards")
+    @classmethod
+    def _no_shard_twice(cls, shards: tuple[ShardName, ...]) -> tuple[ShardName, ...]:
+        names = [f"{shard.symbol} {shard.timeframe}" for shard in shards]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"must name every shard once, but was {', '.join(twice)} twice or more")
+        return shards
+
+    @model_validator(mode="after")
+    def _start_is_before_end(self) -> Self:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError(f"`start` must be before `end`, but was {self.start} and {self.end}")
+        return self
+
+
+class SplitSettings(Section):
+    """How time is cut, on all shards alike: walk-forward folds, a validation stretch, the lockbox; fractions of it."""
+
+    folds: Annotated[int, Field(ge=1, le=64)] = 4
+    validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    lockbox: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    embargo: Annotated[int, Field(ge=0)] = 5
+    warm_up: Annotated[int, Field(ge=0)] = 252
+
+    @model_validator(mode="after")
+    def _leaves_bars_to_learn_from(self) -> Self:
+        if self.validation + self.lockbox > 0.9:
+            raise ValueError(
+                "`validation` plus `lockbox` must leave at least a tenth of the bars to the folds, "
+                f"but was {self.validation} + {self.lockbox}"
+            )
+        return self
+
+
+class CostSettings(Section):
+    """What a fill costs, in basis points of its notional, and how much may be held."""
+
+    fee_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 5.0
+    slippage_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 2.0
+    leverage_cap: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
+
+
+class MigrationSettings(Section):
+    """Who sends how many clones to whom, and how many epochs later they arrive (0 migrants: nobody travels)."""
+
+    topology: Literal["ring"] = "ring"
+    migrants: Annotated[int, Field(ge=0)] = 4
+    lag: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class BreedingSettings(Section):
+    """The genetic part of a job; `evolution.settings.EvolutionSettings` is made from it."""
+
+    islands: Annotated[int, Field(ge=1, le=10_000)] = 2
+    population_size: Annotated[int, Field(ge=4, le=100_000)] = 120
+    generations: Annotated[int, Field(ge=1, le=100_000)] = 30
+    epoch_generations: Annotated[int, Field(ge=1)] = 2
+    crossover_rate: Fraction = 0.7
+    mutation_rate: Fraction = 0.05
+    template_share: Fraction = 0.25
+    tournament_size: Annotated[int, Field(ge=1)] = 2
+    objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "max_drawdown")
+    migration: MigrationSettings = MigrationSettings()
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from fitness.objectives import OBJECTIVES
+
+        for name in names:
+            if name not in OBJECTIVES:
+                raise ValueError(f"must be known objectives, but was {name!r}{nearest(name, OBJECTIVES)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"must name every objective once, but was {', '.join(names)}")
+        return names
+
+    @model_validator(mode="after")
+    def _migrants_fit(self) -> Self:
+        if self.migration.migrants > self.population_size // 2:
+            raise ValueError(
+                "`migration.migrants` must be at most half of `population_size`, "
+                f"but was {self.migration.migrants} of {self.population_size}"
+            )
+        return self
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of an island; the last one is shorter where `epoch_generations` does not divide `generations`."""
+        return -(-self.generations // self.epoch_generations)
+
+
+class GateSettings(Section):
+    """What a candidate must show before it is called an elite."""
+
+    min_trades: Annotated[int, Field(ge=1)] = 30
+    max_drawdown: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    dsr: Fraction = 0.95
+    validation_sharpe: float = 0.0
+    lockbox_alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    candidates: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class ClusterSettings(Section):
+    """Where a job runs. Nothing here changes its result."""
+
+    executor: Literal["ray", "serial"] = "ray"
+    workers: Annotated[int, Field(ge=1, le=100_000)] = 2
+    address: str | None = None
+    repairs: Annotated[int, Field(ge=0)] = 5
+    timeout_s: Annotated[float, Field(gt=0.0)] = 900.0
+    bank_mib: Annotated[int, Field(ge=1)] = 256
+
+
+class TrackingSettings(Section):
+    """Where the story of a job is told besides its journal."""
+
+    enabled: bool = True
+    uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] = "studbook"
+
+
+class OutputSettings(Section):
+    """Where run folders are made."""
+
+    root: str = "runs"
+
+
+class JobConfig(Section):
+    """A whole job file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    data: DataSettings
+    split: SplitSettings = SplitSettings()
+    costs: CostSettings = CostSettings()
+    evolution: BreedingSettings = BreedingSettings()
+    gates: GateSettings = GateSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    output: OutputSettings = OutputSettings()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error text: the known names nearest to `name`, or all of them where none is near."""
+    names = list(known)
+    matches = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"; nearest known: {', '.join(matches)}" if matches else f"; known: {', '.join(names)}" if names else ""

@@ -1,0 +1,115 @@
+"""The bars of a job: found or written on demand, loaded, cut into windows, and compared with what the journal says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cluster.job_config import JobConfig
+from fitness.costs import Costs
+from fitness.folds import Split
+from fitness.shards import Shard, load_shard, shard_path
+from fitness.timeline import split_together
+from strategies.errors import ConfigError, JournalError
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Everything a job trades: shards in the order of the job file, how each is cut, and what a fill costs."""
+
+    shards: tuple[Shard, ...]
+    splits: tuple[Split, ...]
+    costs: Costs
+
+    @property
+    def bars_per_year(self) -> tuple[float, ...]:
+        """Return the bars per year of each shard."""
+        return tuple(shard.bars_per_year for shard in self.shards)
+
+    @property
+    def n_folds(self) -> tuple[int, ...]:
+        """Return the folds of each shard: one that begins late has fewer."""
+        return tuple(len(cut.folds) for cut in self.splits)
+
+
+def open_market(config: JobConfig) -> Market:
+    """Return the shards of a job, cut into folds, validation and lockbox.
+
+    Raises:
+        DataError: a shard is missing or damaged, or has too few bars for the split.
+    """
+    root = Path(config.data.root)
+    if config.data.source == "bundled":
+        _write_bundled(config, root)
+    first, last = config.data.start, config.data.end
+    shards = tuple(load_shard(root, name.symbol, name.timeframe, first, last) for name in config.data.shards)
+    cut = config.split
+    splits = split_together(
+        shards,
+        folds=cut.folds,
+        validation=cut.validation,
+        lockbox=cut.lockbox,
+        embargo=cut.embargo,
+        warm_up=cut.warm_up,
+    )
+    costs = Costs.from_bps(
+        fee_bps=config.costs.fee_bps,
+        slippage_bps=config.costs.slippage_bps,
+        leverage_cap=config.costs.leverage_cap,
+    )
+    return Market(shards, splits, costs)
+
+
+def shard_entries(market: Market) -> list[dict[str, Any]]:
+    """Return what the journal records of each shard."""
+    return [
+        {
+            "symbol": shard.symbol,
+            "timeframe": shard.timeframe,
+            "content_hash": shard.content_hash,
+            "n_bars": len(shard.timestamps),
+            "start": iso_time(shard.timestamps[0]),
+            "end": iso_time(shard.timestamps[-1]),
+            "quality": shard.quality,
+            "bars_per_year": shard.bars_per_year,
+        }
+        for shard in market.shards
+    ]
+
+
+def require_same_shards(market: Market, recorded: Sequence[Mapping[str, Any]], *, where: Path) -> None:
+    """Check that the bars are those the job began with.
+
+    Raises:
+        JournalError: a shard's content hash is another one.
+    """
+    found = shard_entries(market)
+    for now, then in zip(found, recorded, strict=True):
+        for key in ("content_hash", "n_bars", "bars_per_year"):
+            if now[key] != then[key]:
+                raise JournalError(
+                    f"A job must go on with the bars it began with, but {key} of {now['symbol']} {now['timeframe']} is "
+                    f"{now[key]} where the journal has {then[key]} ({where}). Restore the data, or start a new job."
+                )
+
+
+def iso_time(microseconds: int | np.int64) -> str:
+    """Return a bar's time as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC).isoformat()
+
+
+def _write_bundled(config: JobConfig, root: Path) -> None:
+    from fitness.samples import RANDOM_WALK, write_samples
+
+    seed = config.data.random_walk_seed
+    names = [(name.symbol, name.timeframe) for name in config.data.shards]
+    if seed is None and any(symbol == RANDOM_WALK for symbol, _ in names):
+        raise ConfigError(
+            f"`data.random_walk_seed` must be given where {RANDOM_WALK} is a shard, but was null ({config.name}). "
+            "Give it a number."
+        )
+    if seed is not None or not all(shard_path(root, symbol, timeframe).is_file() for symbol, timeframe in names):
+        write_samples(root, random_walk_seed=seed)

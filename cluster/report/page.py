@@ -1,0 +1,174 @@
+"""The report page: one HTML file without a network, made from a job's view and its run folder alone."""
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cluster.report import charts, equity, sections
+from cluster.report.markup import Html, element, joined, section
+from cluster.report.numbers import as_number, threshold_figure
+
+if TYPE_CHECKING:
+    from cluster.view import JobView
+
+DETAILED: Final = 5
+LUCK_POINTS: Final = 40
+_NAVIGATION: Final = {
+    "verdict": "Verdict",
+    "candidates": "Strategies",
+    "convergence": "Breeding",
+    "luck": "Luck",
+    "data": "Data",
+    "config": "Job file",
+    "reading": "How to read this",
+}
+
+
+class Page:
+    """Figures of one page, in the order of their places."""
+
+    def __init__(self) -> None:
+        self.figures: list[Mapping[str, Any]] = []
+
+    def place(self, figure: Mapping[str, Any], label: str) -> Html:
+        """Return the place of a figure; the page's script draws it there."""
+        self.figures.append(figure)
+        number = str(len(self.figures) - 1)
+        height = f"height:{figure['layout'].get('height', 340)}px"
+        return element("div", class_="figure", data_figure=number, role="img", aria_label=label, style=height)
+
+
+def render_report(view: "JobView") -> str:
+    """Return the page of a job as HTML."""
+    page = Page()
+    body = joined(
+        sections.verdict_section(view),
+        sections.candidates_section(view),
+        *_strategies(view, page),
+        _breeding(view, page),
+        _luck(view, page),
+        sections.data_section(view),
+        sections.repairs_section(view),
+        sections.config_section(view),
+        sections.reading_section(),
+    )
+    return _document(view, body, page)
+
+
+def _strategies(view: "JobView", page: Page) -> list[Html]:
+    """The best candidates in full, elites first."""
+    ordered = sections.by_merit(view.candidates)[:DETAILED]
+    return [sections.strategy_section(record, *_curves(view, record, page)) for record in ordered]
+
+
+def _curves(view: "JobView", record: Mapping[str, Any], page: Page) -> list[Html]:
+    frame = equity.read_equity(view.run_dir, record["id"])
+    pooled = [] if frame is None else equity.stretches(frame, equity.POOL, chained=False)
+    if frame is None or not pooled:
+        return [element("p", "Its equity file is not in the run folder, so there is no curve.", class_="lead")]
+    figure = charts.pooled_figure(pooled, lockbox_read=record["lockbox"] is not None)
+    note = "All shards as one account of equal weight; each stretch begins at 1."
+    whole = [page.place(figure, f"Equity of {record['id']}"), element("p", note, class_="lead")]
+    symbols = equity.symbols_of(frame)
+    if len(symbols) < 2:
+        return whole
+    alone = [
+        page.place(charts.shard_figure(symbol, equity.stretches(frame, symbol, chained=True)), f"Equity on {symbol}")
+        for symbol in symbols
+    ]
+    grid = element("div", *alone, class_="grid")
+    return [*whole, element("details", element("summary", f"Each of {len(symbols)} shards on its own"), grid)]
+
+
+def _breeding(view: "JobView", page: Page) -> Html:
+    if not view.epochs:
+        return section("convergence", "Breeding", element("p", "No epoch is finished yet."))
+    objective = view.config.evolution.objectives[0]
+    title = objective.replace("_", " ").capitalize()
+    text = (
+        "Best (solid) and mean (dotted) of the first objective in sample, generation by generation. The diamonds are "
+        "the validation Sharpe of each epoch's best: where lines rise and diamonds do not, evolution learns the noise."
+    )
+    return section(
+        "convergence",
+        "Breeding",
+        element("p", text, class_="lead"),
+        page.place(charts.convergence_figure(view.epochs, objective, title), "Convergence"),
+        element("h3", "Diversity"),
+        element(
+            "p", "How far apart the genomes are (solid) and how many founders have descendants (dotted).", class_="lead"
+        ),
+        page.place(charts.diversity_figure(view.epochs), "Diversity"),
+    )
+
+
+def _luck(view: "JobView", page: Page) -> Html:
+    """What the best of so many tries would show by chance, beside what this job's best did show."""
+    variance = as_number((view.chosen or {}).get("trial_variance"))
+    if variance is None or variance <= 0 or view.n_trials < 2:
+        return section("luck", "Luck", element("p", "Not known: no candidates were judged yet."))
+    from fitness.statistics import luck_sharpe
+
+    yearly = math.sqrt(max(shard["bars_per_year"] for shard in view.shards))
+    top = max(view.n_trials * 10, 1000)
+    tries = sorted(
+        {round(10 ** (math.log10(top) * step / LUCK_POINTS)) for step in range(4, LUCK_POINTS + 1)} | {view.n_trials}
+    )
+    luck = [luck_sharpe(n_trials=number, trial_variance=variance) * yearly for number in tries]
+    here = luck_sharpe(n_trials=view.n_trials, trial_variance=variance) * yearly
+    sharpes = [as_number(record["in_sample"].get("sharpe")) for record in view.candidates]
+    best = max((value for value in sharpes if value is not None), default=None)
+    shown = "" if best is None else f" The best of this job shows {best:.2f}."
+    text = (
+        f"Without any skill, the best of {view.n_trials:,} strategies would show a Sharpe of {here:.2f} a year in "
+        f"sample, judging by how much the founders differ (variance {threshold_figure(variance)} per bar).{shown}"
+    )
+    figure = page.place(charts.luck_figure(tries, luck, n_trials=view.n_trials, best=best), "Luck")
+    return section("luck", "Luck", element("p", text, class_="lead"), figure)
+
+
+def _document(view: "JobView", body: Html, page: Page) -> str:
+    title = f"{view.name}: Studbook report"
+    links = [element("a", name, href=f"#{anchor}") for anchor, name in _NAVIGATION.items()]
+    masthead = element(
+        "header",
+        element("p", "Studbook", class_="mark"),
+        element("h1", view.name),
+        element("p", f"{view.id} · begun {view.created_at[:16].replace('T', ' ')} UTC", class_="lead"),
+        element("nav", *links),
+    )
+    footer = element("footer", "Past performance, simulated or real, says little about the future. No advice.")
+    head = joined(
+        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        element("title", title),
+        element("style", Html(_file("style.css"))),
+    )
+    scripts = joined(
+        element("script", Html(json_for_script(page.figures)), type="application/json", id="figures"),
+        element("script", Html(_plotly())) if page.figures else Html(""),
+        element("script", Html(_file("figures.js"))),
+    )
+    main = element("main", masthead, body, footer)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{main}{scripts}</body></html>\n'
+
+
+def json_for_script(value: object) -> str:
+    """Return JSON that may stand inside a script element: it can neither close it nor open a comment."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    """Plotly's own script, 4.8 MB, from the installed package: the page needs no network."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

@@ -1,0 +1,251 @@
+"""The parts of the report page that are text and tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cluster.report.markup import Html, element, joined, section, table
+from cluster.report.numbers import (
+    HEADLINE,
+    NOT_READ,
+    NOTHING,
+    SEGMENTS,
+    TITLES,
+    count,
+    duration,
+    figure,
+    gate_value,
+    gates_passed,
+    segment_figure,
+    threshold_figure,
+)
+from strategies.errors import StudbookError
+from strategies.strategy import Rule
+from strategies.strategy_json import strategy_from_dict
+from strategies.wording import condition_text, strategy_text
+
+if TYPE_CHECKING:
+    from cluster.view import JobView
+
+DETAIL = ("sharpe", "sortino", "cagr", "total_return", "max_drawdown", "calmar", "n_trades", "win_rate",
+          "profit_factor", "expectancy", "exposure", "turnover", "skew", "kurtosis")  # fmt: skip
+
+GATES = {"dsr": "deflated Sharpe"}
+READING = {
+    "In sample": "The walk-forward folds that evolution was scored on. These figures always flatter: they are those of "
+    "the best of many tries.",
+    "Validation": "Bars that evolution never saw. Candidates had to do well here before their lockbox was touched.",
+    "Lockbox": "The last stretch of every shard, never seen by evolution, and read once for those that passed every "
+    "other gate. “Not read” means that a candidate failed before; its lockbox stays unspoilt.",
+    "Buy and hold": "All equity bought at the second open of each stretch and sold at its end, with the same costs.",
+    "Sharpe": "Mean over standard deviation of per-bar returns, a year, all shards as one account of equal weight.",
+    "Deflated Sharpe (DSR)": "The probability that the Sharpe is better than the best that luck alone would have shown "
+    "among all strategies that this job tried. Below the gate, the honest reading is that luck explains it.",
+    "Fills": "A decision at a close fills at the next open, slippage against you, a fee on both sides. If stop and "
+    "target lie inside one bar, the stop is taken.",
+    "Figures": "All are computed by replay from the journal and files beside this page; none is typed by hand.",
+}
+
+
+def verdict_section(view: "JobView") -> Html:
+    """Return the opening: what came of it, in one sentence, and the figures that matter most."""
+    status = {"finished": "passed" if view.elites else "nothing", "running": "open"}.get(view.status, "open")
+    word = {"passed": count(len(view.elites), "elite"), "nothing": "Nothing passed", "open": view.status.capitalize()}
+    sentence = view.verdict or f"The job is {view.status}; what follows is where it stands."
+    best = max((record for record in view.candidates), key=_dsr, default=None)
+    survival = NOTHING if best is None or _dsr(best) < 0 else f"{_dsr(best):.3f}"
+    work = f"{count(len(view.epochs), 'epoch')}, {count(len(view.repairs), 'repair')}"
+    tiles = [
+        ("Strategies tried", f"{view.n_trials:,}", f"{view.n_births:,} bred"),
+        ("Candidates judged", str(len(view.candidates)), f"{_n_read(view)} read the lockbox"),
+        ("Elites", str(len(view.elites)), "passed every gate"),
+        ("Best deflated Sharpe", survival, f"gate at {view.config.gates.dsr:g}"),
+        ("Time under way", duration(view.seconds), work),
+    ]  # fmt: skip
+    cells = [
+        element("div", element("dt", name), element("dd", value), element("p", note), class_="tile")
+        for name, value, note in tiles
+    ]
+    return element(
+        "section",
+        element("p", word[status], class_=f"stamp {status}"),
+        element("p", sentence, class_="verdict"),
+        element("dl", *cells, class_="tiles"),
+        id="verdict",
+    )
+
+
+def _dsr(record: Mapping[str, Any]) -> float:
+    value = gate_value(record, "dsr")
+    return -1.0 if value is None else value
+
+
+def by_merit(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return candidate records, elites first, then by deflated Sharpe ratio."""
+    return sorted(records, key=lambda record: (not record["passed"], -_dsr(record)))
+
+
+def _n_read(view: "JobView") -> int:
+    return sum(record["lockbox"] is not None for record in view.candidates)
+
+
+def candidates_section(view: "JobView") -> Html:
+    """Return the table of all candidates side by side; elites first, the others marked as not promoted."""
+    if not view.candidates:
+        text = "No candidate was judged: no strategy was feasible, or the job has not come that far."
+        return section("candidates", "Candidates", element("p", text))
+    ordered = by_merit(view.candidates)
+    title = "Elites and other candidates" if view.elites else "Candidates, none promoted"
+    lead = "The small figure under each is buy and hold on the same bars, with the same costs."
+    if not view.elites:
+        lead = f"The best of what was bred, shown so that you can see what failed; none of it is a finding. {lead}"
+    rows = [row for record in ordered for row in _candidate_rows(record)]
+    head = element("tr", *(element("th", name, class_=kind) for name, kind in _candidate_head()))
+    body = element("table", element("thead", head), element("tbody", *rows), class_="candidates")
+    return section("candidates", title, element("p", lead, class_="lead"), element("div", body, class_="scroll"))
+
+
+def _candidate_head() -> list[tuple[str, str | None]]:
+    return [("Strategy", None), ("", None), *((TITLES[name], "num") for name in HEADLINE), ("Gates", "num")]
+
+
+def _candidate_rows(record: Mapping[str, Any]) -> list[Html]:
+    """Three rows for a candidate, one a segment, with buy and hold in small beside each figure."""
+    chip = element("span", "elite" if record["passed"] else "not promoted", class_="chip " + _tone(record["passed"]))
+    link = element("a", record["id"][:8], href=f"#s-{record['id']}", class_="id")
+    rules = element("td", element("p", record["text"], class_="rules"), joined(chip, " ", link), rowspan="3")
+    gates = element("td", gates_passed(record), class_="num", rowspan="3")
+    rows = []
+    for index, (segment, name) in enumerate(SEGMENTS.items()):
+        hold = (record.get("benchmark") or {}).get(segment) or {}
+        cells = [_figure_cell(record, segment, measure, hold) for measure in HEADLINE]
+        ends = (rules, gates) if index == 0 else (Html(""), Html(""))
+        rows.append(element("tr", ends[0], element("td", name, class_="segment"), *cells, ends[1], class_=segment))
+    return rows
+
+
+def _figure_cell(record: Mapping[str, Any], segment: str, measure: str, hold: Mapping[str, Any]) -> Html:
+    text = segment_figure(record, segment, measure)
+    if text == NOT_READ:
+        return element("td", text if measure == HEADLINE[0] else "", class_="num quiet")
+    beside = "" if measure == "n_trades" else element("small", figure(measure, hold.get(measure)))
+    return element("td", text, beside, class_="num")
+
+
+def _tone(passed: object) -> str:
+    return "good" if passed else "bad"
+
+
+def strategy_section(record: Mapping[str, Any], *figures: Html) -> Html:
+    """Return one candidate in full: rules, curves, gates, measures, shards."""
+    title = "Elite" if record["passed"] else "Candidate, not promoted"
+    return element(
+        "section",
+        element("h2", f"{title} ", element("code", record["id"])),
+        _clauses(record),
+        *figures,
+        element("h3", "Gates"),
+        _gates(record),
+        element("div", _measures(record), _shards(record), class_="columns"),
+        id=f"s-{record['id']}",
+        class_="strategy",
+    )
+
+
+def _clauses(record: Mapping[str, Any]) -> Html:
+    """The rules, a line a clause and one a condition; a strategy of an unknown schema is given as its text."""
+    try:
+        strategy = strategy_from_dict(record["strategy"], record["id"])
+    except StudbookError:
+        return element("div", element("p", record["text"]), class_="clauses")
+    side = {"both": "long, and short on the mirrored rule,"}.get(strategy.direction, strategy.direction)
+    lines = []
+    for words, rule in ((f"Enter {side} when", strategy.entry), ("Leave when", strategy.exit)):
+        if rule.conditions:
+            many = _how_many(rule.needed, len(rule.conditions))
+            inner = element("ul", *(element("li", condition_text(condition)) for condition in rule.conditions))
+            lines.append(element("li", element("strong", words + many), inner))
+    lines.append(element("li", "; ".join(strategy_text(replace(strategy, entry=Rule(), exit=Rule())).split("; ")[1:])))
+    return element("ul", *lines, class_="clauses")
+
+
+def _how_many(needed: int, n_conditions: int) -> str:
+    if n_conditions == 1:
+        return ""
+    if needed == n_conditions:
+        return f" {'both' if needed == 2 else 'all'} hold"
+    return " one of these holds" if needed == 1 else f" {needed} of these {n_conditions} hold"
+
+
+def _gates(record: Mapping[str, Any]) -> Html:
+    items = []
+    for gate in record["gates"]:
+        figures = f"{threshold_figure(gate['value'])} against {threshold_figure(gate['threshold'])}"
+        mark = element("span", "passed" if gate["passed"] else "failed", class_="chip " + _tone(gate["passed"]))
+        name = element("strong", GATES.get(gate["name"], str(gate["name"]).replace("_", " ")))
+        items.append(
+            element("li", mark, name, element("span", figures, class_="num"), element("p", gate["explanation"]))
+        )
+    if record["lockbox"] is None:
+        text = "The lockbox was not read for this candidate: it failed a gate before."
+        mark = element("span", NOT_READ, class_="chip")
+        items.append(element("li", mark, element("strong", "lockbox"), element("span"), element("p", text)))
+    return element("ul", *items, class_="gates")
+
+
+def _measures(record: Mapping[str, Any]) -> Html:
+    hold = (record.get("benchmark") or {}).get("in_sample") or {}
+    rows = []
+    for name in DETAIL:
+        figures = [segment_figure(record, segment, name) for segment in SEGMENTS]
+        rows.append([TITLES[name], *figures, figure(name, hold.get(name))])
+    return table(["Measure", *SEGMENTS.values(), "Hold, in sample"], rows, caption="All shards as one account")
+
+
+def _shards(record: Mapping[str, Any]) -> Html:
+    rows = [
+        [f"{shard['symbol']} {shard['timeframe']}", *(segment_figure(shard, segment, "sharpe") for segment in SEGMENTS),
+         segment_figure(shard, "in_sample", "n_trades")]
+        for shard in record.get("per_shard") or []
+    ]  # fmt: skip
+    return table(["Sharpe on", *SEGMENTS.values(), "Trades"], rows, caption="Each shard on its own")
+
+
+def data_section(view: "JobView") -> Html:
+    """Return the shards that were bred on, with the hashes that say which bars these were."""
+    rows = [
+        [shard["symbol"], shard["timeframe"], f"{shard['n_bars']:,}", shard["start"][:10], shard["end"][:10],
+         f"{shard['quality']:.3f}", shard["content_hash"][:16]]
+        for shard in view.shards
+    ]  # fmt: skip
+    head = ["Symbol", "Timeframe", "Bars", "From", "To", "Quality", "Content hash"]
+    return section("data", "Data", table(head, rows, numeric_from=2))
+
+
+def repairs_section(view: "JobView") -> Html:
+    """Return what broke under way and was run again; nothing when nothing did."""
+    if not view.repairs:
+        return Html("")
+    rows = [[str(repair.get("what", "")), f"island {repair['island']}, epoch {repair['epoch']}", str(repair["reason"])]
+            for repair in view.repairs]  # fmt: skip
+    lead = element(
+        "p", "A lost epoch is run again and gives the same births, so repairs change no result.", class_="lead"
+    )
+    return section("repairs", "Repairs", lead, table(["What", "Where", "Why"], rows, numeric_from=9))
+
+
+def config_section(view: "JobView") -> Html:
+    """Return the resolved job file and the versions it ran with."""
+    text = yaml.safe_dump(view.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    made = [f"{name} {value}" for name, value in (view.created.get("versions") or {}).items()]
+    made += [f"gene table {view.created.get('gene_table', NOTHING)}", f"config {view.created['config_hash'][:16]}"]
+    lines: Sequence[str] = (element("p", " · ".join(made), class_="lead"), element("pre", text))
+    return section("config", "Job file", element("details", element("summary", "Every setting, resolved"), *lines))
+
+
+def reading_section() -> Html:
+    """Return how the figures are to be read."""
+    terms = [joined(element("dt", term), element("dd", meaning)) for term, meaning in READING.items()]
+    return section("reading", "How to read this", element("dl", *terms, class_="reading"))

@@ -1,0 +1,207 @@
+"""One session of a job: the machine's commands carried out, and what came of them journalled before it counts.
+
+Order of a finished epoch: its files are written and synchronised, then its record is; then the machine is told. A crash
+between any two of these steps loses nothing but work: the epoch is pure and is run again, to the same bytes.
+"""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster import job as machine
+from cluster.births_file import read_births, write_births
+from cluster.executor import EpochFailure, EpochResult, EpochTask, Executor
+from cluster.journal import Journal, Record
+from cluster.market import Market
+from cluster.promotion import Promotion
+from cluster.run_folder import forget_state, read_entry, write_epoch
+from cluster.settings import JobConfig
+from cluster.signals import Interrupted
+from cluster.view import view_of
+from cluster.worker import evolution_settings
+from evolution.population import state_from_bytes
+from strategies.errors import ClusterError, StudbookError
+
+Observer = Callable[[Record], None]
+MakeExecutor = Callable[[JobConfig, Market, threading.Event], Executor]
+POLL_S = 0.5
+GRACE_S = 3.0
+
+
+class Session:
+    """Journal, machine and executor of one job, from now until it ends or is stopped."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        market: Market,
+        journal: Journal,
+        records: Sequence[Record],
+        observers: Sequence[Observer],
+        stop: threading.Event | None,
+        offered: JobConfig | None = None,
+    ) -> None:
+        self._run_dir, self._market, self._journal = run_dir, market, journal
+        self._records = list(records)
+        self._observers, self._silenced = list(observers), set[int]()
+        self._stop = stop or threading.Event()
+        self._offered = offered
+        self._epochs = {(r.data["island"], r.data["epoch"]): r.data for r in records if r.kind == "epoch_finished"}
+
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[None]:
+        """Journal what ended the session, if it was not the end of the job, and let go of the journal."""
+        try:
+            yield
+        except Interrupted as error:
+            self.append("interrupted", {"reason": str(error)})
+            raise Interrupted(
+                f"The job was {error}; `studbook resume {self._run_dir.name}` goes on.", error.exit_code
+            ) from error
+        except KeyboardInterrupt:
+            self.append("interrupted", {"reason": "interrupted from the keyboard"})
+            raise
+        except StudbookError as error:
+            with contextlib.suppress(StudbookError):  # the journal itself may be what failed
+                self.append("interrupted", {"reason": f"{type(error).__name__}: {error}"})
+            raise
+        except OSError as error:
+            refusal = disk_refusal(error, self._run_dir)
+            with contextlib.suppress(StudbookError):
+                self.append("interrupted", {"reason": str(refusal)})
+            raise refusal from error
+        finally:
+            self._journal.close()
+
+    def append(self, kind: str, data: dict[str, Any]) -> Record:
+        """Journal a record, then show it to the observers."""
+        record = self._journal.append(kind, data)
+        self._records.append(record)
+        for number, observer in enumerate(self._observers):
+            try:
+                observer(record)
+            except Exception as error:  # noqa: BLE001 - whoever looks on must not stop what is going on
+                if number not in self._silenced:
+                    self._silenced.add(number)
+                    print(f"An observer failed at {kind}: {type(error).__name__}: {error}", file=sys.stderr)
+        return record
+
+    def run(self, make_executor: MakeExecutor) -> None:
+        """Do what the machine commands until it is finished."""
+        recorded = view_of(self._run_dir, self._records).config
+        config = recorded.model_copy(update={"cluster": (self._offered or recorded).cluster})
+        done = tuple(self._n_done(island, config) for island in range(config.evolution.islands))
+        state, commands = machine.apply(machine.new_job(plan_of(config)), machine.Started(done))
+        if state.phase == "breeding":
+            self._check_stop("stopped before the next epoch")
+            executor = make_executor(config, self._market, self._stop)
+            try:
+                state, commands = self._breed(config, executor, state, commands)
+            finally:
+                executor.close()
+        for command in commands:
+            assert isinstance(command, machine.Promote), command
+            self._promote(config)
+
+    def _n_done(self, island: int, config: JobConfig) -> int:
+        epochs = range(config.evolution.n_epochs)
+        return next((epoch for epoch in epochs if (island, epoch) not in self._epochs), config.evolution.n_epochs)
+
+    def _breed(
+        self, config: JobConfig, executor: Executor, state: machine.JobState, commands: Sequence[machine.Command]
+    ) -> tuple[machine.JobState, tuple[machine.Command, ...]]:
+        queue = list(commands)
+        while True:
+            for command in queue:
+                if isinstance(command, machine.GiveUp):
+                    raise ClusterError(
+                        f"An epoch may be lost {config.cluster.repairs} times, but was lost again: {command.reason} "
+                        f"(island {command.island}, epoch {command.epoch}). See to the cluster, then "
+                        f"`studbook resume {self._run_dir.name}`."
+                    )
+                if not isinstance(command, machine.RunEpoch):
+                    return state, (command,)
+                executor.submit(self._task(config, command))
+            queue = []
+            for reply in executor.wait(POLL_S):
+                state, more = machine.apply(state, self._digest(reply, state))
+                queue += more
+            if self._stop.is_set() and not any(isinstance(command, machine.Promote) for command in queue):
+                self._last_replies(executor, state)
+                raise Interrupted("stopped between two epochs")
+
+    def _last_replies(self, executor: Executor, state: machine.JobState) -> None:
+        """Keep what is finished within the grace, and abandon the rest."""
+        for reply in executor.wait(GRACE_S):
+            if isinstance(reply, EpochResult):
+                self._digest(reply, state)
+
+    def _task(self, config: JobConfig, command: machine.RunEpoch) -> EpochTask:
+        island, epoch, section = command.island, command.epoch, config.evolution
+        generations = min(section.epoch_generations, section.generations - epoch * section.epoch_generations)
+        state = read_entry(self._run_dir, self._epochs[island, epoch - 1]["state"]) if epoch else b""
+        immigrants = tuple(read_entry(self._run_dir, self._epochs[key]["emigrants"]) for key in command.sources)
+        return EpochTask(island, epoch, generations, state, immigrants)
+
+    def _digest(self, reply: EpochResult | EpochFailure, state: machine.JobState) -> machine.Event:
+        key = (reply.island, reply.epoch)
+        if isinstance(reply, EpochFailure):
+            if key in state.running:
+                facts = {"island": reply.island, "epoch": reply.epoch, "what": reply.what, "reason": reply.reason}
+                self.append("repair", facts)
+            return machine.EpochLost(*key, f"{reply.what}: {reply.reason}")
+        if key not in self._epochs:
+            files = write_epoch(self._run_dir, reply)
+            data = {"island": reply.island, "epoch": reply.epoch, **reply.facts, **files}
+            self._epochs[key] = self.append("epoch_finished", data).data
+            if reply.epoch:
+                forget_state(self._run_dir, reply.island, reply.epoch - 1)
+        return machine.EpochFinished(*key)
+
+    def _promote(self, config: JobConfig) -> None:
+        view = view_of(self._run_dir, self._records)
+        births = read_births(self._run_dir, [self._epochs[key] for key in sorted(self._epochs)])
+        last = config.evolution.n_epochs - 1
+        entries = [self._epochs[island, last]["state"] for island in range(config.evolution.islands)]
+        states = [state_from_bytes(read_entry(self._run_dir, entry)) for entry in entries]
+        outcome = Promotion(
+            self._run_dir, view, self._market, births=births, states=states, append=self.append, stop=self._stop
+        ).run()
+        digest = write_births(self._run_dir, births, config.evolution.objectives)
+        self.append(
+            "job_finished",
+            {
+                "verdict": outcome.verdict,
+                "n_trials": outcome.n_trials,
+                "n_elites": outcome.n_elites,
+                "seconds": view_of(self._run_dir, self._records).seconds,
+                "births_sha256": digest,
+            },
+        )
+
+    def _check_stop(self, reason: str) -> None:
+        if self._stop.is_set():
+            raise Interrupted(reason)
+
+
+def disk_refusal(error: OSError, place: Path) -> StudbookError:
+    """Return what to say of a disk that refused."""
+    return StudbookError(
+        f"A job must be able to read and write its files, but was not: {error.strerror or error} "
+        f"({error.filename or place}). Nothing journalled is lost; mend the disk, then `studbook resume {place.name}`."
+    )
+
+
+def plan_of(config: JobConfig) -> machine.Plan:
+    """Return a job's plan."""
+    settings = evolution_settings(config)
+    return machine.Plan(
+        n_islands=settings.n_islands,
+        n_epochs=config.evolution.n_epochs,
+        topology=settings.topology,
+        lag=settings.migration_lag,
+        max_repairs=config.cluster.repairs,
+    )

@@ -1,0 +1,208 @@
+"""The one file that talks to MLflow: open a store, find or make a job's run, log into it.
+
+MLflow takes five seconds to import and to create its database, so everything here belongs into a background thread.
+Same key, step, value and timestamp is stored once, which is what makes a replay of the journal harmless.
+"""
+
+import contextlib
+import fcntl
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+JOB_TAG: Final = "studbook.job_id"
+METRICS_A_BATCH: Final = 900  # MLflow refuses more than 1000 in one call
+PARAMS_A_BATCH: Final = 90  # and more than 100 of these
+LONGEST_PARAM: Final = 6000
+DATABASE: Final = "mlflow.db"
+ARTIFACTS: Final = "mlflow-artifacts"
+_ENVIRONMENT: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric: `at_ms` since 1970, `step` the generation."""
+
+    key: str
+    value: float
+    at_ms: int
+    step: int
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a job was fed with, as MLflow's dataset view shows it."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+def prepare_environment() -> None:
+    """Set what MLflow reads at import: no telemetry, no requirement checks, short patience with servers."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def store_uri(uri: str | None, root: Path) -> str:
+    """Return the tracking URI: the given one, else MLFLOW_TRACKING_URI, else SQLite in `root` (absolute)."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root.resolve() / DATABASE).as_posix()}"
+
+
+def artifact_folder(root: Path) -> Path:
+    """Return where artifacts go when the store is the SQLite file in `root`."""
+    return root.resolve() / ARTIFACTS
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the database file behind a SQLite URI, None for a server."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+@contextlib.contextmanager
+def creation_lock(uri: str) -> Iterator[None]:
+    """Hold the lock under which a SQLite store is created: of two processes creating it at once, one would die."""
+    database = sqlite_file(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Third-party deprecations at import and at the first use of the database are not ours to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class TrackingStore:
+    """An open MLflow store with the experiment that jobs are logged under."""
+
+    def __init__(self, client: Any, experiment_id: str) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+
+    @classmethod
+    def open(cls, uri: str, *, experiment: str, artifacts: Path) -> "TrackingStore":
+        """Return the store at `uri`, created if it is a SQLite file that does not exist yet.
+
+        Raises:
+            Exception: whatever MLflow raises when it can't be reached; callers turn it into a warning.
+        """
+        prepare_environment()
+        with _quiet(), creation_lock(uri):
+            from mlflow.exceptions import MlflowException
+            from mlflow.tracking import MlflowClient
+
+            client = MlflowClient(tracking_uri=uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is not None:
+                return cls(client, found.experiment_id)
+            location = (artifacts / experiment).as_uri() if sqlite_file(uri) is not None else None
+            try:
+                return cls(client, client.create_experiment(experiment, artifact_location=location))
+            except MlflowException:  # another driver was quicker, on a server where no lock of ours holds
+                again = client.get_experiment_by_name(experiment)
+                if again is None:
+                    raise
+                return cls(client, again.experiment_id)
+
+    def run_of(self, job_id: str, started_ms: int) -> str:
+        """Return the id of the job's run: the one that carries its tag, or a new one."""
+        found = self._client.search_runs([self._experiment_id], f"tags.`{JOB_TAG}` = '{job_id}'", max_results=1)
+        if found:
+            run_id = str(found[0].info.run_id)
+            if found[0].info.status != "RUNNING":
+                self._client.update_run(run_id, status="RUNNING")
+            return run_id
+        tags = {JOB_TAG: job_id, "mlflow.source.name": "studbook", "mlflow.source.type": "JOB"}
+        run = self._client.create_run(self._experiment_id, start_time=started_ms, run_name=job_id, tags=tags)
+        return str(run.info.run_id)
+
+    def log_metrics(self, run_id: str, points: Sequence[Point]) -> None:
+        """Log the points; those that are there already are not doubled."""
+        from mlflow.entities import Metric
+
+        metrics = [Metric(point.key, point.value, point.at_ms, point.step) for point in dict.fromkeys(points)]
+        for start in range(0, len(metrics), METRICS_A_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
+
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        """Log the parameters; a run's parameters never change, so those it has are left alone."""
+        from mlflow.entities import Param
+
+        known = self._client.get_run(run_id).data.params
+        rows = [Param(key, value[:LONGEST_PARAM]) for key, value in params.items() if key not in known]
+        for start in range(0, len(rows), PARAMS_A_BATCH):
+            self._client.log_batch(run_id, params=rows[start : start + PARAMS_A_BATCH])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags; the last value of a key wins."""
+        from mlflow.entities import RunTag
+
+        rows = [RunTag(key, value) for key, value in tags.items()]
+        for start in range(0, len(rows), PARAMS_A_BATCH):
+            self._client.log_batch(run_id, tags=rows[start : start + PARAMS_A_BATCH])
+
+    def log_datasets(self, run_id: str, datasets: Sequence[DataSet]) -> None:
+        """Attach the shards as inputs of the run, once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        if self._client.get_run(run_id).inputs.dataset_inputs:
+            return
+        inputs = [
+            DatasetInput(
+                Dataset(item.name, item.digest, "studbook.shard", item.source, profile=item.profile),
+                [InputTag("mlflow.data.context", "evolution")],
+            )
+            for item in datasets
+        ]
+        self._client.log_inputs(run_id, datasets=inputs)
+
+    def log_files(self, run_id: str, files: Sequence[tuple[Path, str | None]]) -> None:
+        """Copy files into the run's artifacts, each with the folder it goes to (None: the top)."""
+        for path, folder in files:
+            self._client.log_artifact(run_id, str(path), folder)
+
+    def finish(self, run_id: str, status: str, ended_ms: int) -> None:
+        """End the run as FINISHED, KILLED or FAILED."""
+        self._client.set_terminated(run_id, status=status, end_time=ended_ms)
+
+
+def reach(uri: str) -> str:
+    """Return why the store at `uri` can't be opened, "" when it can. A missing SQLite file is fine: it is made."""
+    database = sqlite_file(uri)
+    if database is not None and not database.exists():
+        return ""
+    prepare_environment()
+    try:
+        with _quiet():
+            from mlflow.tracking import MlflowClient
+
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    except Exception as error:  # noqa: BLE001  # the sentence is the result
+        return first_line(error)
+    return ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the error in one line, at most 300 characters."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"[:300]

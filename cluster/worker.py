@@ -1,0 +1,160 @@
+"""One epoch, as it runs inside any worker: unpack, breed, pack. Pure but for the wall clock in its facts."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster.evaluation import EvaluateTallies, Rows
+from cluster.executor import EpochResult, EpochTask
+from cluster.job_config import JobConfig
+from cluster.journal import plain
+from evolution.advance import Advance, advance, found
+from evolution.figures import GenerationStats
+from evolution.islands import emigrants, emigrants_from_bytes
+from evolution.pedigree import Births, concat
+from evolution.population import State, state_from_bytes
+from evolution.selection import feasible
+from evolution.settings import EvolutionSettings
+from fitness.measures import measure
+from fitness.objectives import Evaluation, score
+from strategies.codec import express
+from strategies.encoding import strategy_of
+
+
+@dataclass(frozen=True)
+class Breeding:
+    """What every epoch of a job has in common.
+
+    Attributes:
+        seed: the job's seed.
+        settings: of evolution.
+        min_trades: fewer in sample is a reason against a strategy.
+        bars_per_year: of each shard, in their order.
+        n_folds: windows of each shard that evolution is scored on, likewise.
+    """
+
+    seed: int
+    settings: EvolutionSettings
+    min_trades: int
+    bars_per_year: tuple[float, ...]
+    n_folds: tuple[int, ...]
+
+    def score(self, tallies: Rows) -> Evaluation:
+        """Return the evaluation of tallies (n, sum of n_folds, N_TALLY)."""
+        per_cell = np.repeat(np.array(self.bars_per_year), self.n_folds)
+        return score(tallies, per_cell, self.settings.objectives, min_trades=self.min_trades)
+
+
+def breeding_of(config: JobConfig, bars_per_year: Sequence[float], n_folds: Sequence[int]) -> Breeding:
+    """Return what a job file says about breeding.
+
+    Raises:
+        ConfigError: a setting that evolution refuses.
+    """
+    return Breeding(
+        seed=config.seed,
+        settings=evolution_settings(config),
+        min_trades=config.gates.min_trades,
+        bars_per_year=tuple(bars_per_year),
+        n_folds=tuple(n_folds),
+    )
+
+
+def evolution_settings(config: JobConfig) -> EvolutionSettings:
+    """Return the evolution section as evolution knows it; without migrants nobody is anybody's neighbour.
+
+    Raises:
+        ConfigError: a setting that evolution refuses.
+    """
+    section = config.evolution
+    return EvolutionSettings(
+        population_size=section.population_size,
+        n_islands=section.islands,
+        generations=section.generations,
+        epoch_generations=section.epoch_generations,
+        objectives=section.objectives,
+        crossover_rate=section.crossover_rate,
+        mutation_rate=section.mutation_rate,
+        template_share=section.template_share,
+        tournament_size=section.tournament_size,
+        topology=section.migration.topology if section.migration.migrants else "none",
+        n_migrants=section.migration.migrants,
+        migration_lag=section.migration.lag,
+    )
+
+
+def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTallies) -> EpochResult:
+    """Return what one epoch gives; equal tasks give equal bytes, wherever and however often they are run."""
+    started = time.perf_counter()
+
+    def evaluate(phenotypes: Rows) -> Evaluation:
+        return breeding.score(evaluate_tallies(phenotypes, "folds"))
+
+    state, births, stats = _breed(task, breeding, evaluate)
+    leaving = emigrants(state, breeding.settings.n_migrants)
+    facts = {
+        "generations": [stats[0].generation, stats[-1].generation],
+        "n_births": len(births),
+        "n_evaluated": int(births.evaluated.sum()),
+        "n_emigrants": len(leaving),
+        "stats": [_stats_dict(one, breeding.settings.objectives) for one in stats],
+        "validation_best": _validation_best(state, breeding, evaluate_tallies),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    plain_facts: dict[str, Any] = plain(facts)
+    return EpochResult(task.island, task.epoch, state.to_bytes(), births.to_bytes(), leaving.to_bytes(), plain_facts)
+
+
+def _breed(task: EpochTask, breeding: Breeding, evaluate: Any) -> Advance:
+    settings = breeding.settings
+    if task.epoch > 0:
+        immigrants = [emigrants_from_bytes(group) for group in task.immigrants]
+        return advance(state_from_bytes(task.state), evaluate, settings, task.generations, immigrants)
+    founded = found(breeding.seed, task.island, settings, evaluate)
+    bred = advance(founded.state, evaluate, settings, task.generations)
+    births: Births = concat([founded.births, bred.births])
+    return Advance(bred.state, births, founded.stats + bred.stats)
+
+
+def _stats_dict(stats: GenerationStats, objectives: Sequence[str]) -> dict[str, Any]:
+    values = asdict(stats)
+    for name in ("best", "mean"):
+        found = values[name]
+        values[name] = dict(zip(objectives, found, strict=True)) if found is not None else None
+    return values
+
+
+def _validation_best(state: State, breeding: Breeding, evaluate_tallies: EvaluateTallies) -> Mapping[str, Any] | None:
+    """Return the best in sample and its Sharpe ratio in the validation stretch: for people to watch, not to select."""
+    fit = np.flatnonzero(feasible(state.objectives, state.reasons))
+    if not len(fit):
+        return None
+    row = fit[np.argmax(state.objectives[fit, 0])]
+    phenotype = express(state.genomes[row : row + 1])
+    strategy = strategy_of(phenotype[0])
+    tallies = evaluate_tallies(phenotype, "validation")[0]
+    sharpes = measure("sharpe", tallies, np.array(breeding.bars_per_year))
+    known = np.isfinite(sharpes)
+    return {
+        "id": strategy.id,
+        "text": strategy.text(),
+        "birth_id": int(state.birth_ids[row]),
+        "objectives": dict(zip(breeding.settings.objectives, state.objectives[row].tolist(), strict=True)),
+        "sharpe": float(sharpes[known].mean()) if known.any() else None,
+    }
+
+
+def breeding_to_json(config: JobConfig, bars_per_year: Sequence[float], n_folds: Sequence[int]) -> str:
+    """Return what a worker needs to make its own `Breeding`, as text."""
+    market = {"bars_per_year": list(bars_per_year), "n_folds": list(n_folds)}
+    return json.dumps({"config": config.model_dump(mode="json"), **market})
+
+
+def breeding_from_json(text: str) -> Breeding:
+    """Return the breeding that `breeding_to_json` described."""
+    values = json.loads(text)
+    return breeding_of(JobConfig.model_validate(values["config"]), values["bars_per_year"], values["n_folds"])

@@ -1,0 +1,277 @@
+"""Shards: one symbol and timeframe of bars, stored as Parquet and loaded as read-only arrays.
+
+A store is a folder of hive partitions, `symbol=S/timeframe=T/bars.parquet`, with the columns `timestamp` (bar-open
+time, UTC), `open`, `high`, `low`, `close`, `volume` (shard_file.py). A load reads the file once, compares its hashes
+and judges the bars again: a damaged file is refused by name.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fitness.checks import COLUMNS, SCHEMA, VALUES, check_bars, refuse_errors
+from fitness.files import atomic_write_bytes
+from fitness.quality import Judgement, judge
+from fitness.shard_file import (
+    FILE_NAME,
+    FORMAT,
+    ShardInfo,
+    check_symbol,
+    content_hash,
+    decode,
+    encode,
+    metadata_of,
+    read_whole,
+    shard_path,
+)
+from fitness.timeframes import timeframe_us
+from strategies.errors import DataError
+
+__all__ = [
+    "Shard",
+    "ShardInfo",
+    "load_shard",
+    "write_shard",
+    "write_judged",
+    "list_shards",
+    "scan_bars",
+    "describe_shard",
+    "shard_of",
+    "shard_path",
+    "check_symbol",
+    "content_hash",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Bars of one symbol and timeframe, ready for the kernel.
+
+    Attributes:
+        symbol: its name.
+        timeframe: such as `1d`.
+        timestamps: (n_bars,) int64, bar-open times in microseconds UTC, strictly ascending.
+        open, high, low, close, volume: (n_bars,) float64, C-contiguous, read-only, finite; prices positive.
+        bars_per_year: for annual figures.
+        content_hash: sha256 over symbol, timeframe and the values of all bars, however they are stored.
+        quality: 0 to 1, see quality.py.
+    """
+
+    symbol: str
+    timeframe: str
+    timestamps: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    bars_per_year: float
+    content_hash: str
+    quality: float
+
+    def __post_init__(self) -> None:
+        for name in ("timestamps", *VALUES):
+            values = np.ascontiguousarray(getattr(self, name), dtype=np.int64 if name == "timestamps" else np.float64)
+            frozen = values.view()
+            frozen.flags.writeable = False
+            object.__setattr__(self, name, frozen)
+
+    def __reduce__(self) -> tuple[type["Shard"], tuple[object, ...]]:
+        return Shard, tuple(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def n_bars(self) -> int:
+        """Number of bars."""
+        return int(self.timestamps.size)
+
+    def frame(self) -> pl.DataFrame:
+        """The bars as a frame, columns as in the store."""
+        columns = {"timestamp": pl.Series(self.timestamps).cast(SCHEMA["timestamp"])}
+        return pl.DataFrame({**columns, **{name: getattr(self, name) for name in VALUES}})
+
+
+def shard_of(frame: pl.DataFrame, symbol: str, timeframe: str, *, bars_per_year: float, quality: float = 1.0) -> Shard:
+    """A shard in memory from a frame, judged by the rules of checks.py.
+
+    Raises:
+        DataError: bad name, or bars that break a rule.
+    """
+    check_symbol(symbol)
+    timeframe_us(timeframe)
+    where = f"{symbol} {timeframe}"
+    refuse_errors(check_bars(frame, where), where)
+    columns = {name: frame[name].to_numpy() + 0.0 for name in VALUES}
+    return Shard(
+        symbol=symbol,
+        timeframe=timeframe,
+        timestamps=frame["timestamp"].cast(pl.Int64).to_numpy(),
+        **columns,
+        bars_per_year=bars_per_year,
+        content_hash=content_hash(frame, symbol, timeframe),
+        quality=quality,
+    )
+
+
+def write_shard(
+    frame: pl.DataFrame,
+    root: Path,
+    symbol: str,
+    timeframe: str,
+    *,
+    calendar: str | None = None,
+    source: str = "",
+    n_mended: int = 0,
+) -> Path:
+    """Judge the bars and put them into the store, whole or not at all; an older file of that name is replaced.
+
+    Args:
+        frame: columns as in the store; others are left out.
+        root: folder of the store, made if missing.
+        symbol: its name.
+        timeframe: that of the bars.
+        calendar: trading calendar; None chooses one by the look of the timestamps.
+        source: where the bars came from, for `list`.
+        n_mended: bars that were changed on the way in; lowers the quality.
+
+    Raises:
+        DataError: bad name, bars that break a rule, unknown calendar, or a disk that refuses.
+    """
+    where = source or f"{symbol} {timeframe}"
+    refuse_errors(check_bars(frame, where, timeframe), where)
+    judgement = judge(frame, timeframe, calendar, n_mended=n_mended)
+    return write_judged(frame, root, symbol, timeframe, judgement=judgement, source=source)
+
+
+def write_judged(
+    frame: pl.DataFrame, root: Path, symbol: str, timeframe: str, *, judgement: Judgement, source: str
+) -> Path:
+    """Put bars that `check_bars` accepted and `judge` has judged into the store; otherwise as `write_shard`.
+
+    Raises:
+        DataError: bad name, or a disk that refuses.
+    """
+    path = shard_path(root, symbol, timeframe)
+    bars = frame.select(COLUMNS)
+    known = {
+        "format": FORMAT,
+        "symbol": symbol,
+        "timeframe": timeframe,
+        "n_bars": bars.height,
+        "first": bars["timestamp"][0].isoformat(),
+        "last": bars["timestamp"][-1].isoformat(),
+        "bars_per_year": judgement.bars_per_year,
+        "calendar": judgement.calendar,
+        "quality": judgement.quality,
+        "source": source,
+        "content_hash": content_hash(bars, symbol, timeframe),
+    }
+    try:
+        atomic_write_bytes(path, encode(bars, known))
+    except OSError as error:
+        raise DataError(
+            f"a shard must be written whole, but writing {path} failed ({error}); what was there before is untouched. "
+            "Free space or mend the permissions and try again."
+        ) from error
+    return path
+
+
+def load_shard(root: Path, symbol: str, timeframe: str, start: str | None = None, end: str | None = None) -> Shard:
+    """The shard of a store, verified: both hashes, the format, and every rule of checks.py.
+
+    Args:
+        root: folder of the store.
+        symbol: its name.
+        timeframe: that of the bars.
+        start: first instant wanted, ISO 8601, UTC if it names no zone; None from the beginning.
+        end: first instant not wanted any more; None to the end.
+
+    Raises:
+        DataError: no such shard, a damaged or foreign file, or fewer than two bars between start and end.
+    """
+    path = shard_path(root, symbol, timeframe)
+    data = read_whole(path, root)
+    info = metadata_of(data, path, symbol, timeframe)
+    frame = decode(data, path)
+    found = content_hash(frame, symbol, timeframe)
+    if found != info.content_hash:
+        raise DataError(
+            f"the bars of a shard must have the hash they were stored with, but {path} has {found[:16]} instead of "
+            f"{info.content_hash[:16]}; the file is damaged: import it again."
+        )
+    wanted = _between(frame, start, end)
+    return shard_of(wanted, symbol, timeframe, bars_per_year=info.bars_per_year, quality=info.quality)
+
+
+def scan_bars(root: Path) -> pl.LazyFrame:
+    """All bars of a store as one lazy frame with `symbol` and `timeframe`; filters and selections prune what is read.
+
+    For looking around: nothing is verified. What feeds a fitness goes through `load_shard`.
+
+    Raises:
+        DataError: the store has no shard.
+    """
+    if not any(Path(root).glob(f"symbol=*/timeframe=*/{FILE_NAME}")):
+        raise _no_store(root)
+    pattern = f"{Path(root).as_posix()}/symbol=*/timeframe=*/{FILE_NAME}"
+    return pl.scan_parquet(
+        pattern, hive_partitioning=True, hive_schema={"symbol": pl.String(), "timeframe": pl.String()}
+    )
+
+
+def list_shards(root: Path) -> list[ShardInfo]:
+    """Every shard of a store by symbol and length of timeframe; damaged ones are listed with their `problem`.
+
+    Raises:
+        DataError: the folder does not exist.
+    """
+    if not Path(root).is_dir():
+        raise _no_store(root)
+    found = [describe_shard(path) for path in Path(root).glob(f"symbol=*/timeframe=*/{FILE_NAME}")]
+    return sorted(found, key=lambda info: (info.symbol, _length_or_zero(info.timeframe), info.timeframe))
+
+
+def describe_shard(path: Path) -> ShardInfo:
+    """What the metadata of one file say; never an error, but a `problem`."""
+    symbol = path.parent.parent.name.removeprefix("symbol=")
+    timeframe = path.parent.name.removeprefix("timeframe=")
+    try:
+        check_symbol(symbol)
+        timeframe_us(timeframe)
+        return metadata_of(read_whole(path, path.parents[2]), path, symbol, timeframe)
+    except DataError as error:
+        return ShardInfo(symbol, timeframe, path, problem=str(error))
+
+
+def _length_or_zero(timeframe: str) -> int:
+    try:
+        return timeframe_us(timeframe)
+    except DataError:
+        return 0
+
+
+def _no_store(root: Path) -> DataError:
+    return DataError(
+        f"a data folder must hold shards (symbol=S/timeframe=T/{FILE_NAME}), but {root} holds none; "
+        "run `studbook data sample` or `studbook data import` first."
+    )
+
+
+def _between(frame: pl.DataFrame, start: str | None, end: str | None) -> pl.DataFrame:
+    if start is not None:
+        frame = frame.filter(pl.col("timestamp") >= _instant(start))
+    if end is not None:
+        frame = frame.filter(pl.col("timestamp") < _instant(end))
+    return frame
+
+
+def _instant(text: str) -> pl.Expr:
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"a start or end must be ISO 8601, such as 2010-01-31, but was {text!r}; mend it.") from error
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
+    return pl.lit(aware.astimezone(dt.UTC), dtype=SCHEMA["timestamp"])

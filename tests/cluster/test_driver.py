@@ -1,0 +1,431 @@
+"""The driver: same inputs same bytes, whatever is shuffled, lost, doubled, killed or full; and what it refuses."""
+
+import errno
+import os
+import random
+import shutil
+import threading
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cluster.births_file import read_births
+from cluster.driver import resume_job, run_job
+from cluster.executor import EpochFailure, from_wire, to_wire
+from cluster.journal import FILE_NAME, read_journal
+from cluster.run_folder import BIRTHS_FILE
+from cluster.serial_executor import SerialExecutor
+from cluster.signals import Interrupted
+from cluster.view import read_job
+from fitness.samples import sample
+from fitness.shards import write_shard
+from strategies.errors import ClusterError, ConfigError, DataError, JournalError, StudbookError
+
+EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 3}
+
+
+class Replay:
+    """Answers at once with epochs that were computed before: epochs are pure, so this is what they would be."""
+
+    results = {}
+
+    def __init__(self, config, market, stop):
+        self._serial = SerialExecutor(config, market, stop=stop)
+        self._tasks = []
+
+    def submit(self, task):
+        self._tasks.append(task)
+
+    def wait(self, timeout_s):
+        if not self._tasks:
+            return ()
+        task = self._tasks.pop(0)
+        if task not in self.results:
+            self._serial.submit(task)
+            (self.results[task],) = self._serial.wait(timeout_s)
+        return (self.results[task],)
+
+    def close(self):
+        self._tasks.clear()
+
+
+class Unruly(Replay):
+    """Answers in any order, loses, doubles, and answers after it said that it would not; from a seed."""
+
+    seed = 0
+
+    def __init__(self, config, market, stop):
+        super().__init__(config, market, stop)
+        self._rng = random.Random(self.seed)
+
+    def wait(self, timeout_s):
+        if not self._tasks:
+            return ()
+        self._rng.shuffle(self._tasks)
+        chance = self._rng.random()
+        if chance < 0.2:
+            task = self._tasks[0] if self._rng.random() < 0.5 else self._tasks.pop(0)
+            return (EpochFailure(task.island, task.epoch, "worker", "a test killed it"),)
+        replies = super().wait(timeout_s)
+        return replies * 2 if chance < 0.4 else replies
+
+
+@pytest.fixture(scope="module")
+def job(tiny_values):
+    from cluster.settings import config_from
+
+    values = {**tiny_values, "gates": EASY, "evolution": {**tiny_values["evolution"], "generations": 2}}
+    return config_from(values, where="test")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job, tmp_path_factory):
+    return run_job(job, root=tmp_path_factory.mktemp("undisturbed"), make_executor=Replay)
+
+
+def assert_equal(view, other):
+    assert view.status == "finished"
+    assert view.births_sha256 == other.births_sha256
+    assert (view.run_dir / BIRTHS_FILE).read_bytes() == (other.run_dir / BIRTHS_FILE).read_bytes()
+    assert view.candidates == other.candidates
+    assert view.verdict == other.verdict
+    assert (view.n_births, view.n_evaluated, view.n_trials) == (other.n_births, other.n_evaluated, other.n_trials)
+    for folder in ("candidates", "elites"):
+        mine, theirs = ({p.name: p.read_bytes() for p in (v.run_dir / folder).glob("[!.]*")} for v in (view, other))
+        assert mine == theirs
+    assert not list(view.run_dir.rglob("*.tmp"))
+
+
+def test_a_job_ends_with_all_that_it_promises(undisturbed, job):
+    view = undisturbed
+    assert view.status == "finished"
+    assert len(view.epochs) == 4
+    assert view.config == job
+    assert [shard["symbol"] for shard in view.shards] == ["SPX", "IXIC"]
+    births = read_births(view.run_dir, view.epochs)
+    assert len(births) == view.n_births == sum(epoch["births"]["n"] for epoch in view.epochs)
+    assert int(births.evaluated.sum()) == view.n_evaluated == view.n_trials
+    kinds = [record.kind for record in read_journal(view.run_dir / FILE_NAME).records]
+    assert kinds.index("lockbox_read") < kinds.index("candidate")
+    assert kinds[0] == "job_created"
+    assert kinds[-1] == "job_finished"
+    states = [path.name for path in sorted((view.run_dir / "epochs").glob("*.state"))]
+    assert states == ["i000-e0001.state", "i001-e0001.state"]  # only the last of each island is kept
+
+
+def test_births_parquet_is_the_pedigree(undisturbed):
+    frame = pl.read_parquet(undisturbed.run_dir / BIRTHS_FILE)
+    assert frame.height == undisturbed.n_births
+    assert frame.columns[:4] == ["birth_id", "strategy_id", "island", "generation"]
+    assert {"operator", "parent_a", "reason", "objective.steady_sharpe", "measure.sharpe", "genome"} <= set(
+        frame.columns
+    )
+    assert frame["birth_id"].is_sorted()
+    same_key = frame.group_by("key").agg(pl.col("strategy_id").n_unique())
+    assert same_key["strategy_id"].max() == 1
+    same_strategy = frame.group_by("strategy_id").agg(pl.col("key").n_unique())
+    assert same_strategy["key"].max() == 1
+    assert pl.read_parquet_metadata(undisturbed.run_dir / BIRTHS_FILE).keys() <= {"ARROW:schema"}
+
+
+def test_twice_is_the_same_bytes(undisturbed, job, tmp_path):
+    assert_equal(run_job(job, root=tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_an_unruly_executor_changes_nothing(undisturbed, job, tmp_path, seed):
+    kind = type("Seeded", (Unruly,), {"seed": seed})
+    patient = job.model_copy(update={"cluster": job.cluster.model_copy(update={"repairs": 99})})
+    assert_equal(run_job(patient, root=tmp_path, make_executor=kind), undisturbed)
+
+
+DISK_CALLS = ("fsync", "pwrite", "replace", "mkdir", "unlink", "ftruncate", "rename")
+
+
+def content_of(root):
+    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else b"" for path in root.rglob("*")}
+
+
+class Snapshots:
+    """Keeps what a kill would leave behind: the folder before every call that changes the disk, half writes too."""
+
+    def __init__(self, monkeypatch, root, keep):
+        self.root, self.keep, self.kept = root, keep, []
+        self._last = None
+        for name in DISK_CALLS:
+            monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
+
+    def _watched(self, name, real):
+        def call(*arguments, **options):
+            if self.root.exists():
+                self._snapshot()
+                if name == "pwrite":
+                    torn = self._copy()
+                    (journal,) = torn.glob(f"*/{FILE_NAME}")
+                    with journal.open("ab") as stream:
+                        stream.write(arguments[1][: len(arguments[1]) // 2])
+            return real(*arguments, **options)
+
+        return call
+
+    def _snapshot(self):
+        content = content_of(self.root)
+        if content != self._last:
+            self._last = content
+            self._copy()
+
+    def _copy(self):
+        target = self.keep / str(len(self.kept))
+        for name, content in content_of(self.root).items():  # not shutil: it uses what is watched
+            path = target / name
+            if content or not (self.root / name).is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True) if not path.parent.exists() else None
+                path.write_bytes(content)
+            elif not path.exists():
+                os.makedirs(path)
+        self.kept.append(target)
+        return target
+
+
+class FullDisk:
+    """Fails the n-th call that changes the disk, and only that."""
+
+    def __init__(self, monkeypatch, *, at):
+        self.count, self.at = 0, at
+        for name in DISK_CALLS:
+            monkeypatch.setattr(os, name, self._guarded(getattr(os, name)))
+
+    def _guarded(self, real):
+        def call(*arguments, **options):
+            self.count += 1
+            if self.count == self.at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        return call
+
+
+def finish(job, root):
+    """Resume what is in `root`, or begin anew if nothing was acknowledged."""
+    journals = list(root.glob(f"*/{FILE_NAME}")) if root.exists() else []
+    if not journals or not journals[0].read_bytes().count(b"\n"):
+        return run_job(job, root=root / "anew", make_executor=Replay)
+    return resume_job(journals[0].parent, make_executor=Replay)
+
+
+@pytest.fixture
+def small(tiny_values, monkeypatch):
+    """As little as has every kind of crash point. Its bars are loaded once, since no fault is aimed at them here."""
+    from cluster.driver import open_market
+    from cluster.settings import config_from
+
+    values = {**tiny_values, "gates": {**EASY, "candidates": 1}}
+    values["data"] = {**values["data"], "shards": [{"symbol": "SPX"}]}
+    values["evolution"] = {**values["evolution"], "generations": 2, "population_size": 6}
+    config = config_from(values, where="test")
+    market = open_market(config)
+    monkeypatch.setattr("cluster.driver.open_market", lambda config: market)
+    return config
+
+
+def test_killed_at_every_numbered_point_and_resumed(small, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        snapshots = Snapshots(patch, tmp_path / "watched", tmp_path / "kept")
+        reference = run_job(small, root=tmp_path / "watched", make_executor=Replay)
+    assert len(snapshots.kept) > 40
+    again = []
+    for root in snapshots.kept:
+        view = finish(small, root)
+        assert_equal(view, reference)
+        again += [read["again"] for read in view.lockbox_reads]
+        assert len(view.lockbox_reads) <= 2
+        shutil.rmtree(root)
+    assert any(again), "no cut fell between the reading of the lockbox and the record of what was in it"
+
+
+def test_a_full_disk_is_an_error_by_name_and_can_be_resumed(small, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        disk = FullDisk(patch, at=-1)
+        reference = run_job(small, root=tmp_path / "reference", make_executor=Replay)
+    for at in range(1, disk.count + 1, 4):
+        root = tmp_path / str(at)
+        with pytest.MonkeyPatch.context() as patch:
+            FullDisk(patch, at=at)
+            with pytest.raises(StudbookError, match="No space left on device"):
+                run_job(small, root=root, make_executor=Replay)
+        assert_equal(finish(small, root), reference)
+
+
+def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_path):
+    stop = threading.Event()
+
+    def observer(record):
+        if record.kind == "epoch_finished":
+            stop.set()
+
+    with pytest.raises(Interrupted, match=r"stopped between two epochs; `studbook resume tiny-") as caught:
+        run_job(job, root=tmp_path, observers=[observer], stop=stop, make_executor=Replay)
+    assert caught.value.exit_code == 75
+    (run,) = tmp_path.iterdir()
+    view = read_job(run)
+    assert view.status == "interrupted"
+    assert 1 <= len(view.epochs) < 4
+    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+    n_records = len(read_journal(run / FILE_NAME).records)
+    assert_equal(resume_job(run), undisturbed)  # a finished job is only shown
+    assert len(read_journal(run / FILE_NAME).records) == n_records
+
+
+def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path):
+    stop = threading.Event()
+
+    class Slow(SerialExecutor):
+        def __init__(self, config, market, stop):
+            super().__init__(config, market, stop=stop)
+            evaluate = self._evaluate
+
+            def stopping(phenotypes, segment):
+                stop.set()
+                return evaluate(phenotypes, segment)
+
+            self._evaluate = stopping
+
+    with pytest.raises(Interrupted, match="stopped between two epochs"):
+        run_job(job, root=tmp_path, stop=stop, make_executor=Slow)
+    (run,) = tmp_path.iterdir()
+    assert read_job(run).epochs == ()
+    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+
+
+def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journalled(undisturbed, job, tmp_path):
+    class Broken(Replay):
+        def wait(self, timeout_s):
+            return tuple(EpochFailure(t.island, t.epoch, "island 0", "no memory") for t in [self._tasks.pop(0)])
+
+    with pytest.raises(ClusterError, match=r"may be lost 5 times, but was lost again: island \d: no memory"):
+        run_job(job, root=tmp_path, make_executor=lambda *a: Broken(*a))
+    (run,) = tmp_path.iterdir()
+    view = read_job(run)
+    assert view.status == "interrupted"
+    assert view.repairs[0] == {"island": 0, "epoch": 0, "what": "island 0", "reason": "no memory"}
+    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+
+
+def test_an_observer_that_fails_stops_nothing_and_is_told_once(undisturbed, job, tmp_path, capsys):
+    seen = []
+
+    def broken(record):
+        raise RuntimeError("no display")
+
+    view = run_job(job, root=tmp_path, observers=[broken, seen.append], make_executor=Replay)
+    assert_equal(view, undisturbed)
+    assert capsys.readouterr().err.count("An observer failed at job_created: RuntimeError: no display") == 1
+    assert seen == list(read_journal(view.run_dir / FILE_NAME).records)
+
+
+@pytest.fixture
+def half_done(job, tmp_path):
+    """A run folder with a job that was stopped after its first epoch."""
+    stop = threading.Event()
+    with pytest.raises(Interrupted, match="stopped"):
+        run_job(job, root=tmp_path / "runs", observers=[lambda r: r.kind == "epoch_finished" and stop.set()],
+                stop=stop, make_executor=Replay)  # fmt: skip
+    (run,) = (tmp_path / "runs").iterdir()
+    return run
+
+
+def test_resume_refuses_another_config_by_the_first_key_that_differs(half_done, job, undisturbed):
+    other = job.model_copy(update={"seed": 12})
+    with pytest.raises(ConfigError, match="`seed` is 11 in the journal but 12 in the file"):
+        resume_job(half_done, config=other)
+    with pytest.raises(ConfigError, match=r"`costs\.fee_bps` is 5\.0 in the journal but 6\.0 in the file"):
+        resume_job(half_done, config=job.model_copy(update={"costs": job.costs.model_copy(update={"fee_bps": 6.0})}))
+    wider = job.model_copy(update={"cluster": job.cluster.model_copy(update={"workers": 7})})
+    used = []
+
+    def make(config, market, stop):
+        used.append(config.cluster.workers)
+        return Replay(config, market, stop)
+
+    assert_equal(resume_job(half_done, config=wider, make_executor=make), undisturbed)
+    assert used == [7]
+
+
+def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bars_root):
+    from cluster.settings import config_from
+
+    shutil.copytree(bars_root, tmp_path / "data")
+    values = {**tiny_values, "data": {**tiny_values["data"], "root": str(tmp_path / "data")}}
+    stop = threading.Event()
+    with pytest.raises(Interrupted, match="stopped"):
+        run_job(config_from(values, where="test"), root=tmp_path / "runs", stop=stop,
+                observers=[lambda r: stop.set()], make_executor=Replay)  # fmt: skip
+    (run,) = (tmp_path / "runs").iterdir()
+    old = read_job(run).shards[1]["content_hash"]
+    bars = sample("IXIC").tail(900).with_columns(pl.col("volume") + 1.0)
+    write_shard(bars, tmp_path / "data", "IXIC", "1d", source="test")
+    with pytest.raises(JournalError, match=f"content_hash of IXIC 1d is [0-9a-f]{{64}} where the journal has {old}"):
+        resume_job(run)
+    assert read_job(run).status == "interrupted"
+
+
+def test_resume_refuses_a_damaged_epoch_by_name(half_done):
+    path = next((half_done / "epochs").glob("*.births"))
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=rf"must have SHA-256 [0-9a-f]{{16}}, but had .*{path.name}"):
+        resume_job(half_done, make_executor=Replay)
+    path.unlink()
+    with pytest.raises(JournalError, match=rf"must be there, but was not: No such file.*{path.name}"):
+        resume_job(half_done, make_executor=Replay)
+
+
+def test_resume_refuses_another_gene_table(half_done, monkeypatch):
+    monkeypatch.setattr("cluster.driver.fingerprint", lambda: "of tomorrow")
+    with pytest.raises(JournalError, match="that was [0-9a-f]+ and this is of tomorrow"):
+        resume_job(half_done)
+
+
+def test_other_packages_are_told_and_journalled(half_done, undisturbed, monkeypatch, capsys):
+    monkeypatch.setattr("cluster.driver.platform.python_version", lambda: "3.99")
+    assert_equal(resume_job(half_done, make_executor=Replay), undisturbed)
+    assert "so its births may differ: python 3.11" in capsys.readouterr().err
+    resumed = [r for r in read_journal(half_done / FILE_NAME).records if r.kind == "resumed"]
+    assert resumed[0].data["changed_versions"]["python"][1] == "3.99"
+
+
+def test_a_job_that_can_not_begin_leaves_nothing_behind(job, tmp_path):
+    short = job.model_copy(update={"split": job.split.model_copy(update={"folds": 9})})
+    with pytest.raises(DataError, match="the common axis of 2 shards has 900 bars where"):
+        run_job(short, root=tmp_path / "runs")
+    gone = job.model_copy(update={"data": job.data.model_copy(update={"root": str(tmp_path / "none")})})
+    with pytest.raises(DataError, match="must exist before it is read"):
+        run_job(gone, root=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_may_not_be_written_is_told(job, tmp_path, half_done):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StudbookError, match=r"must be able to read and write its files, but was not: .*file"):
+        run_job(job, root=tmp_path / "file" / "runs", make_executor=Replay)
+    (half_done / FILE_NAME).unlink()
+    with pytest.raises(JournalError, match="must hold a journal, but there is none at"):
+        resume_job(half_done)
+
+
+def test_two_drivers_can_not_run_one_job(half_done):
+    from cluster.journal import Journal
+
+    journal, _ = Journal.open(half_done / FILE_NAME)
+    assert read_job(half_done).status == "running"
+    with pytest.raises(JournalError, match="must have one driver, but another is running it now"):
+        resume_job(half_done)
+    journal.close()
+
+
+def test_results_cross_the_seam_unchanged(undisturbed):
+    for result in Replay.results.values():
+        assert from_wire(type(result), to_wire(result)) == result
+        assert all(np.isfinite(stats["gene_spread"]) for stats in result.facts["stats"])

@@ -1,0 +1,186 @@
+"""MLflow holds what the journal holds, once, however often it was told; and it may fail alone."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.journal import read_journal
+from cluster.tracking import Tracker, artifacts_of, replay
+from cluster.tracking_projection import Entry, Projection, flattened, milliseconds
+from cluster.tracking_store import Point, store_uri
+from strategies.errors import ClusterError, JournalError
+
+MakeRun = Callable[..., Path]
+
+
+def points_of(run: Path) -> list[Point]:
+    projection = Projection()
+    entry = Entry()
+    for record in read_journal(run / "journal.jsonl").records:
+        entry.add(projection.entry(record))
+    return entry.points
+
+
+def rows(root: Path, sql: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        found = connection.execute(sql).fetchall()
+    connection.close()
+    return found
+
+
+def test_projection_logs_each_island_and_whole_generations(make_run: MakeRun) -> None:
+    points = points_of(make_run())
+    by_key = {(point.key, point.step): point for point in points}
+    for generation in range(7):
+        islands = [by_key[f"island_{island}/best_steady_sharpe", generation].value for island in range(2)]
+        assert by_key["best_steady_sharpe", generation].value == max(islands)
+        assert by_key["n_births", generation].value == 40
+    assert len({(point.key, point.step, point.at_ms) for point in points}) == len(points)
+
+
+def test_projection_waits_for_the_slow_island(make_run: MakeRun) -> None:
+    records = read_journal(make_run() / "journal.jsonl").records
+    projection = Projection()
+    projection.entry(records[0])
+    first = projection.entry(next(record for record in records if record.kind == "epoch_finished"))
+    assert {point.key.split("/")[0] for point in first.points} == {"island_0"}
+
+
+def test_projection_carries_the_journals_time(make_run: MakeRun) -> None:
+    records = read_journal(make_run() / "journal.jsonl").records
+    projection = Projection()
+    for record in records:
+        assert {point.at_ms for point in projection.entry(record).points} <= {milliseconds(record.at)}
+
+
+def test_flattened_settings_name_every_leaf() -> None:
+    shards = [{"symbol": "SPX", "timeframe": "1d"}, {"symbol": "IXIC", "timeframe": "1d"}]
+    assert flattened({"data": {"shards": shards, "seed": None}}) == {
+        "data.shards": "SPX 1d, IXIC 1d",
+        "data.seed": "none",
+    }
+
+
+def test_uri_prefers_the_given_one_then_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert store_uri("http://given", tmp_path) == "http://given"
+    assert store_uri(None, tmp_path) == "http://127.0.0.1:1"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert store_uri(None, tmp_path) == f"sqlite:///{tmp_path.resolve()}/mlflow.db"
+
+
+@pytest.mark.mlflow
+def test_store_equals_the_journal_after_live_log_interruption_resume_and_replays(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run = make_run()
+    root, records = run.parent, read_journal(run / "journal.jsonl").records
+    wanted = {(point.key, point.step, point.at_ms, point.value) for point in points_of(run)}
+
+    live = Tracker(uri=None, root=root, experiment="studbook")
+    for record in records[:4]:  # the driver dies here
+        live(record)
+    assert live.close() == ""
+    assert rows(root, "select status from runs") == [("FAILED",)]
+
+    resumed = Tracker(uri=None, root=root, experiment="studbook", run_dir=run)
+    for record in records[4:]:
+        resumed(record)
+    assert resumed.close() == ""
+    for _ in range(2):
+        replay(run, uri=None, root=root, experiment="studbook")
+
+    logged = rows(root, "select key, step, timestamp, value from metrics")
+    assert len(logged) == len(wanted)
+    assert set(logged) == wanted
+    assert rows(root, "select status, name from runs") == [("FINISHED", run.name)]
+    assert dict(rows(root, "select key, value from params"))["evolution.population_size"] == "20"
+    tags = dict(rows(root, "select key, value from tags"))
+    assert tags["studbook.job_id"] == run.name
+    assert tags["studbook.n_trials"] == "252"
+    assert any(key.startswith("studbook.elite.") for key in tags)
+    assert sorted(rows(root, "select name from datasets")) == [("IXIC 1d",), ("SPX 1d",)]
+    assert sorted(path.name for path in root.glob("mlflow-artifacts/studbook/*/artifacts/*")) == [
+        "births.parquet", "candidates", "elites", "journal.jsonl",
+    ]  # fmt: skip
+
+
+@pytest.mark.mlflow
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////proc/no/such/folder/mlflow.db", "nonsense://x"])
+def test_a_broken_store_is_told_once_and_stops_nothing(make_run: MakeRun, uri: str) -> None:
+    run = make_run()
+    tracker = Tracker(uri=uri, root=run.parent, experiment="studbook")
+    for record in read_journal(run / "journal.jsonl").records:
+        tracker(record)
+    assert tracker.close(patience_s=120) != ""
+    with pytest.raises(ClusterError, match="must take the job's records, but did not"):
+        replay(run, uri=uri, root=run.parent, experiment="studbook")
+
+
+def test_a_hanging_store_is_left_behind(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    release = threading.Event()
+    monkeypatch.setattr("cluster.tracking.TrackingStore.open", lambda *args, **kwargs: release.wait(30))
+    tracker = Tracker(uri="http://slow", root=run.parent, experiment="studbook")
+    tracker(read_journal(run / "journal.jsonl").records[0])
+    assert "did not answer within 0.2 s" in tracker.close(patience_s=0.2)
+    release.set()
+
+
+def test_a_server_that_comes_back_gets_everything_at_the_end(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+    store = RecordingStore(failures=1)
+    monkeypatch.setattr("cluster.tracking.TrackingStore.open", lambda *args, **kwargs: store)
+    tracker = Tracker(uri="http://flaky", root=run.parent, experiment="studbook")
+    for record in read_journal(run / "journal.jsonl").records:
+        tracker(record)
+    assert tracker.close() == ""
+    assert set(store.points) == set(points_of(run))
+    assert store.status == "FINISHED"
+
+
+def test_tracking_needs_the_folder_that_the_record_came_from(make_run: MakeRun) -> None:
+    from cluster.tracking import located
+
+    first = read_journal(make_run() / "journal.jsonl").records[0]
+    other = make_run("other-20261121T100000-00bb", extra={"seed": 8})
+    assert located(other.parent, first).name.startswith("hand")
+    with pytest.raises(JournalError, match="none there begins at"):
+        located(other.parent, type(first)(0, "2001-01-01T00:00:00+00:00", "job_created", {}))
+
+
+def test_artifacts_are_those_that_exist(make_run: MakeRun) -> None:
+    unfinished = make_run(finished=False)
+    assert [path.name for path, _ in artifacts_of(unfinished)] == ["journal.jsonl"]
+
+
+class RecordingStore:
+    """A store that fails for a while."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.points: list[Point] = []
+        self.status = ""
+
+    def run_of(self, job_id: str, started_ms: int) -> str:
+        return job_id
+
+    def log_metrics(self, run_id: str, points: list[Point]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the server went away")
+        self.points += points
+
+    def log_params(self, run_id: str, params: dict[str, str]) -> None: ...
+    def set_tags(self, run_id: str, tags: dict[str, str]) -> None: ...
+    def log_datasets(self, run_id: str, datasets: list[object]) -> None: ...
+    def log_files(self, run_id: str, files: list[object]) -> None: ...
+
+    def finish(self, run_id: str, status: str, ended_ms: int) -> None:
+        self.status = status

@@ -1,0 +1,72 @@
+"""What tests share: a quiet environment, small shards cut from the samples, tiny jobs, and one Ray session for all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before numba, Ray or MLflow are imported. Workers must keep what they compile, or each start costs 15 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"studbook-tests-numba-{os.getuid()}"))
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)
+
+N_BARS = 900
+
+
+@pytest.fixture(scope="session")
+def bars_root(tmp_path_factory):
+    """A store with the last 900 daily bars of SPX and IXIC. Read only: copy it to change it."""
+    from fitness.samples import sample
+    from fitness.shards import write_shard
+
+    root = tmp_path_factory.mktemp("bars")
+    for symbol in ("SPX", "IXIC"):
+        write_shard(sample(symbol).tail(N_BARS), root, symbol, "1d", source="test")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_values(bars_root):
+    """The job file, as a mapping, of a job of two islands and two shards that takes a second or two."""
+    return {
+        "name": "tiny",
+        "seed": 11,
+        "data": {"root": str(bars_root), "source": "files", "shards": [{"symbol": "SPX"}, {"symbol": "IXIC"}]},
+        "split": {"folds": 2, "validation": 0.2, "lockbox": 0.2, "embargo": 5, "warm_up": 100},
+        "evolution": {
+            "islands": 2,
+            "population_size": 12,
+            "generations": 4,
+            "epoch_generations": 1,
+            "migration": {"migrants": 2, "lag": 1},
+        },
+        "gates": {"min_trades": 3, "candidates": 4},
+        "cluster": {"executor": "serial", "workers": 1},
+        "tracking": {"enabled": False},
+    }
+
+
+@pytest.fixture
+def tiny_job(tiny_values):
+    """A function from changed sections to the config of a tiny job, as `tiny_job(gates={"dsr": 0.0})`."""
+    from cluster.settings import config_from
+
+    def make(**changes):
+        values = dict(tiny_values)
+        for key, value in changes.items():
+            values[key] = {**values[key], **value} if isinstance(value, dict) else value
+        return config_from(values, where="test")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ray_once():
+    """Ray, started once for the whole test session with four logical CPUs; executors borrow it."""
+    from cluster.ray_session import ray_session
+
+    with ray_session(address=None, n_cpus=4) as ray:
+        yield ray
