@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-HEAVY = ("ray", "mlflow", "typer", "rich", "plotly", "deap", "optuna", "arch", "pandas", "exchange_calendars")
+# pandas is not listed: TA-Lib imports it by itself wherever it is installed.
+HEAVY = ("ray", "mlflow", "typer", "rich", "plotly", "deap", "optuna", "arch", "exchange_calendars")
 
 
 def modules_after(statement):

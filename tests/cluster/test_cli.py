@@ -22,9 +22,8 @@ from fitness.samples import random_walk
 from fitness.shards import write_shard
 
 MakeRun = Callable[..., Path]
-COMMANDS = [["run"], ["resume"], ["jobs"], ["show"], ["elites"], ["report"], ["export"], ["backtest"], ["ui"], ["track"],
-            ["doctor"], ["version"], ["data", "sample"], ["data", "import"], ["data", "derive"], ["data", "check"],
-            ["data", "list"]]  # fmt: skip
+SINGLE = ("run", "resume", "jobs", "show", "elites", "report", "export", "backtest", "ui", "track", "doctor", "version")
+COMMANDS = [*([name] for name in SINGLE), *(["data", name] for name in ("sample", "import", "derive", "check", "list"))]
 HEAVY = ("numpy", "polars", "ray", "mlflow", "numba", "talib", "pydantic", "plotly", "rich", "optuna", "deap")
 MAIN = [sys.executable, "-c", "from cluster.cli import main; main()"]
 
@@ -121,7 +120,7 @@ def test_every_command_that_answers_takes_json(words: list[str]) -> None:
         (["run", "tiny.yaml", "--set", "seed.x=1"], 2, "`seed` in 'seed.x' is no section"),
         (["run", "tiny.yaml", "--set", "seed=[1"], 2, "`--set` must have a YAML value"),
         (["run", "tiny.yaml", "--set", "data.shards=[{symbol: NONE}]"], 3, "NONE"),
-        (["run", "tiny.yaml", "--set", "split.warm_up=880"], 3, "ONE 1d"),
+        (["run", "tiny.yaml", "--set", "split.warm_up=880"], 3, "Import more bars"),
         (["show", "no-such-job"], 2, "JOB must be the id of a job"),
         (["resume"], 2, "there is none in runs"),
         (["export", "sma_cross", "--to", "pyton"], 2, "did you mean python"),
@@ -241,14 +240,14 @@ def test_jobs_show_elites_and_report_read_what_a_job_left(make_run: MakeRun) -> 
 def test_outcome_in_text_says_what_matters(make_run: MakeRun) -> None:
     run = make_run(n_elites=0)
     text = studbook("show", "latest", "--root", run.parent, env={"COLUMNS": "160"}).stdout
-    for part in ("NOT PROMOTED", "SMA(10) crosses above SMA(20)", "In sample", "Validation", "Lockbox", "hold", "not read",
-                 "gates 3/5", "280 strategies bred, 252 of them", "Best deflated Sharpe ratio", "0.310 (0.95 is needed)",
-                 "Nothing passed: a proper ending.", "journal.jsonl"):  # fmt: skip
+    for part in (
+        "NOT PROMOTED", "SMA(10) crosses above SMA(20)", "In sample", "Validation", "Lockbox", "hold", "not read",
+        "gates 3/5", "280 strategies bred, 252 of them", "Best deflated Sharpe ratio", "0.310 (0.95 is needed)",
+        "Nothing passed: a proper ending.", "journal.jsonl",
+    ):  # fmt: skip
         assert part in text, part
-    elite = studbook(
-        "show", "latest", "--root", make_run("z-20261121T110000-0000").parent, env={"COLUMNS": "160"}
-    ).stdout
-    assert "Elites" in elite or "NOT PROMOTED" in elite
+    make_run("elite-20261121T110000-0000")
+    assert studbook("show", "elite", "--root", run.parent).stdout.startswith("Elites\n")
 
 
 def test_export_writes_one_or_all(make_run: MakeRun, tmp_path: Path) -> None:
@@ -353,7 +352,7 @@ def undisturbed(folder: Path) -> dict[str, Any]:
 
 def test_run_answers_with_one_document_and_leaves_a_run_folder(folder: Path, undisturbed: dict[str, Any]) -> None:
     assert undisturbed["status"] == "finished"
-    assert undisturbed["n_births"] == 2 * 8 * 5 + (undisturbed["n_births"] - 80)
+    assert undisturbed["n_births"] >= 2 * 8 * 5
     assert undisturbed["verdict"]
     for name in ("run", "report", "births", "journal", "candidates"):
         assert (folder / undisturbed["files"][name]).exists()
@@ -373,7 +372,7 @@ def test_require_elite_ends_with_5_but_still_answers(folder: Path, inside: Path,
 @contextlib.contextmanager
 def running(folder: Path, root: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
     """A job that has finished its first epoch and has many to go."""
-    more = ["--set", "evolution.generations=4", "--set", "evolution.epoch_generations=1", *words]
+    more = ["--set", "evolution.generations=12", "--set", "evolution.epoch_generations=1", *words]
     with process("run", "tiny.yaml", *more, "--root", root, cwd=folder) as child:
         try:
             deadline = time.monotonic() + 120
@@ -388,9 +387,11 @@ def running(folder: Path, root: str, *words: str) -> Iterator["subprocess.Popen[
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_keeps_what_is_finished_and_resume_goes_on(folder: Path, number: int, code: int) -> None:
+def test_a_signal_keeps_what_is_finished_and_resume_goes_on(
+    folder: Path, number: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = f"stopped-{code}"
-    with running(folder, root, "--set", "evolution.population_size=200", "--json") as child:
+    with running(folder, root, "--set", "evolution.population_size=40", "--json") as child:
         child.send_signal(number)
         out, err = child.communicate(timeout=60)
     run = next((folder / root).glob("tiny-*"))
@@ -400,22 +401,23 @@ def test_a_signal_keeps_what_is_finished_and_resume_goes_on(folder: Path, number
     assert f"`studbook resume {run.name}` goes on" in answer["error"]["message"]
     before = read_job(run)
     assert before.status == "interrupted"
-    resumed = process("resume", "latest", "--root", root, "--json", cwd=folder)
-    out, err = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, err
-    assert len(read_job(run).epochs) == 8 > len(before.epochs)
+    monkeypatch.chdir(folder)
+    resumed = studbook("resume", "latest", "--root", root, "--json")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["status"] == "finished"
+    assert len(read_job(run).epochs) == 24 > len(before.epochs)
 
 
-def test_mlflow_down_is_told_once_and_changes_nothing(folder: Path, undisturbed: dict[str, Any]) -> None:
+@pytest.mark.mlflow
+def test_mlflow_down_is_told_once_and_changes_nothing(inside: Path, undisturbed: dict[str, Any]) -> None:
     words = ["run", "tiny.yaml", "--set", "tracking.enabled=true", "--root", "down", "--json"]
-    with process(*words, cwd=folder, MLFLOW_TRACKING_URI="http://127.0.0.1:9") as child:
-        out, err = child.communicate(timeout=300)
-    assert child.returncode == 0, err
-    answer = json.loads(out)
+    found = studbook(*words, env={"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
+    assert found.exit_code == 0, found.stderr
+    answer = json.loads(found.stdout)
     assert answer["births_sha256"] == undisturbed["births_sha256"]
     assert answer["mlflow"]["trouble"]
-    assert err.count("warning: MLflow at http://127.0.0.1:9 had trouble") == 1
-    assert "studbook track" in err
+    assert found.stderr.count("warning: MLflow at http://127.0.0.1:9 had trouble") == 1
+    assert "studbook track" in found.stderr
 
 
 # MLflow's own pages
@@ -447,10 +449,9 @@ def test_ui_answers_with_the_tracked_job_and_ends_whole(make_run: MakeRun) -> No
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    tracked = process("track", "latest", "--root", run.parent, "--json", cwd=run)
-    out, err = tracked.communicate(timeout=200)
-    assert tracked.returncode == 0, err
-    assert json.loads(out)["job"] == run.name
+    tracked = studbook("track", "latest", "--root", run.parent, "--json", env={"MLFLOW_TRACKING_URI": None})
+    assert tracked.exit_code == 0, tracked.stderr
+    assert json.loads(tracked.stdout)["job"] == run.name
     with process("ui", "--root", run.parent, "--port", str(port), cwd=run) as child:
         try:
             assert child.stdout is not None

@@ -109,7 +109,7 @@ def test_python_says_when_the_gates_were_not_passed() -> None:
 
 def test_python_refuses_what_talib_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
-        raise Exception("Bad Parameter")  # what TA-Lib raises
+        raise Exception("Bad Parameter")  # noqa: TRY002 - what TA-Lib raises
 
     monkeypatch.setattr("cluster.export.python_target.indicators.lookback", refuse)
     with pytest.raises(StrategyError, match=r"must be one that TA-Lib computes .* was SMA with \(20,\): Bad Parameter"):

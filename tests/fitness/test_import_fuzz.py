@@ -32,7 +32,7 @@ def survives(folder: Path, content: bytes, name: str) -> None:
         made.rmdir()
 
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(st.binary(max_size=200))
@@ -71,7 +71,7 @@ def test_a_damaged_parquet_file_never_gives_a_traceback(tmp_path: Path) -> None:
     pl.DataFrame({"date": days, "o": 2.0, "h": 3.0, "l": 1.0, "c": 2.0, "v": [1, 2, 3]}).write_parquet(stream)
     content = stream.getvalue()
     rng = random.Random(5)
-    for _ in range(6):
+    for _ in range(4):
         damaged = bytearray(content)
         damaged[rng.randrange(4, len(content) - 8)] ^= 1 << rng.randrange(8)
         survives(tmp_path, bytes(damaged), "bars.parquet")
