@@ -22,7 +22,6 @@ from strategies.errors import ClusterError, JournalError
 
 ARTIFACT_FILES: Final = ("births.parquet", "report.html", FILE_NAME)
 ARTIFACT_FOLDERS: Final = ("candidates", "elites")
-PATIENCE_S: Final = 60.0
 GATHER_S: Final = 0.2
 _END: Final = object()
 
@@ -54,7 +53,7 @@ class Tracker:
         if self._thread.ident is None:
             self._thread.start()
 
-    def close(self, *, patience_s: float = PATIENCE_S) -> str:
+    def close(self, *, patience_s: float = 60.0) -> str:
         """Log what is left, attach the artifacts, and return the trouble there was ("" for none).
 
         Waits at most `patience_s`; a store that hangs longer is left behind and reported as trouble.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cluster.view import JobView
 
 NO_ELITE = 5
+PATIENCE_S, SHORT_PATIENCE_S = 60.0, 15.0  # for MLflow, at a good end and at a bad one
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as evolution.generations=5.")
 ]
@@ -145,17 +146,19 @@ def _driven(
         write_report(view)
         if tracker is not None:
             progress.say("waiting for MLflow")
-            tracker.close()
+            tracker.close(patience_s=PATIENCE_S)
     return view
 
 
 @contextlib.contextmanager
 def _told_to(tracker: "Tracker | None") -> Iterator[None]:
     """Let MLflow know how it ended, also when it ended badly, and say once if MLflow had trouble."""
+    patience_s = SHORT_PATIENCE_S
     try:
         yield
+        patience_s = PATIENCE_S
     finally:
-        trouble = tracker.close() if tracker is not None else ""
+        trouble = tracker.close(patience_s=patience_s) if tracker is not None else ""
         if trouble and tracker is not None:
             say(f"warning: MLflow at {tracker.uri} had trouble: {trouble}")
             say("         The job is not affected. `studbook track JOB` tells MLflow everything later.")

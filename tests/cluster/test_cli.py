@@ -372,7 +372,7 @@ def test_require_elite_ends_with_5_but_still_answers(folder: Path, inside: Path,
 @contextlib.contextmanager
 def running(folder: Path, root: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
     """A job that has finished its first epoch and has many to go."""
-    more = ["--set", "evolution.generations=12", "--set", "evolution.epoch_generations=1", *words]
+    more = ["--set", "evolution.generations=8", "--set", "evolution.epoch_generations=1", *words]
     with process("run", "tiny.yaml", *more, "--root", root, cwd=folder) as child:
         try:
             deadline = time.monotonic() + 120
@@ -391,7 +391,7 @@ def test_a_signal_keeps_what_is_finished_and_resume_goes_on(
     folder: Path, number: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = f"stopped-{code}"
-    with running(folder, root, "--set", "evolution.population_size=40", "--json") as child:
+    with running(folder, root, "--set", "evolution.population_size=24", "--json") as child:
         child.send_signal(number)
         out, err = child.communicate(timeout=60)
     run = next((folder / root).glob("tiny-*"))
@@ -405,7 +405,7 @@ def test_a_signal_keeps_what_is_finished_and_resume_goes_on(
     resumed = studbook("resume", "latest", "--root", root, "--json")
     assert resumed.exit_code == 0, resumed.stderr
     assert json.loads(resumed.stdout)["status"] == "finished"
-    assert len(read_job(run).epochs) == 24 > len(before.epochs)
+    assert len(read_job(run).epochs) == 16 > len(before.epochs)
 
 
 @pytest.mark.mlflow
