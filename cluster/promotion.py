@@ -68,14 +68,17 @@ class Outcome:
 
 
 def choose(states: Sequence[State], objectives: Sequence[str], n: int) -> list[Candidate]:
-    """Return at most `n` different strategies of the last populations: by Pareto front, then by the first objective."""
+    """Return at most `n` strategies of the last populations: by Pareto front, then by the first objective.
+
+    Strategies of equal objectives trade alike, whatever a rule that never fires says in them; one stands for all.
+    """
     fit = [feasible(state.objectives, state.reasons) for state in states]
-    values, keys, ids, families, genomes = (
+    values, ids, families, genomes = (
         np.concatenate([getattr(state, name)[rows] for state, rows in zip(states, fit, strict=True)])
-        for name in ("objectives", "keys", "birth_ids", "families", "genomes")
+        for name in ("objectives", "birth_ids", "families", "genomes")
     )
-    by_age = np.lexsort((ids, generation_of(ids)))  # of equal strategies the oldest birth
-    distinct = by_age[np.unique(keys[by_age], axis=0, return_index=True)[1]]
+    by_age = np.lexsort((ids, generation_of(ids)))  # the oldest birth stands for all that trade alike
+    distinct = by_age[np.unique(values[by_age], axis=0, return_index=True)[1]]
     order = np.lexsort((ids[distinct], -values[distinct, 0], pareto_ranks(values[distinct])))
     rows = distinct[order][:n]
     return [

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -70,3 +71,57 @@ def ray_once():
 
     with ray_session(address=None, n_cpus=4) as ray:
         yield ray
+
+
+class Replay:
+    """Answers at once with epochs that were computed before: epochs are pure, so this is what they would be."""
+
+    results: ClassVar[dict] = {}
+
+    def __init__(self, config, market, stop):
+        from cluster.serial_executor import SerialExecutor
+
+        self._serial = SerialExecutor(config, market, stop=stop)
+        self._tasks = []
+
+    def submit(self, task):
+        self._tasks.append(task)
+
+    def wait(self, timeout_s):
+        if not self._tasks:
+            return ()
+        task = self._tasks.pop(0)
+        if task not in self.results:
+            self._serial.submit(task)
+            (self.results[task],) = self._serial.wait(timeout_s)
+        return (self.results[task],)
+
+    def close(self):
+        self._tasks.clear()
+
+
+@pytest.fixture(scope="session")
+def replay():
+    """The class `Replay`, to be given as `make_executor`."""
+    return Replay
+
+
+@pytest.fixture(scope="session")
+def assert_same_job():
+    """A function that checks that two finished jobs are equal, byte for byte, timestamps aside."""
+
+    def check(view, other):
+        from cluster.run_folder import BIRTHS_FILE
+
+        assert view.status == "finished"
+        assert view.births_sha256 == other.births_sha256
+        assert (view.run_dir / BIRTHS_FILE).read_bytes() == (other.run_dir / BIRTHS_FILE).read_bytes()
+        assert view.candidates == other.candidates
+        assert view.verdict == other.verdict
+        assert (view.n_births, view.n_evaluated, view.n_trials) == (other.n_births, other.n_evaluated, other.n_trials)
+        for folder in ("candidates", "elites"):
+            mine, theirs = ({p.name: p.read_bytes() for p in (v.run_dir / folder).glob("[!.]*")} for v in (view, other))
+            assert mine == theirs
+        assert not list(view.run_dir.rglob("*.tmp"))
+
+    return check

@@ -1,7 +1,5 @@
-"""The driver: same inputs same bytes, whatever is shuffled, lost, doubled, killed or full; and what it refuses."""
+"""The driver: same inputs same bytes, whatever is shuffled, lost or doubled; and what it refuses."""
 
-import errno
-import os
 import random
 import shutil
 import threading
@@ -25,50 +23,26 @@ from strategies.errors import ClusterError, ConfigError, DataError, JournalError
 EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 3}
 
 
-class Replay:
-    """Answers at once with epochs that were computed before: epochs are pure, so this is what they would be."""
+def unruly(replay, seed):
+    """An executor that answers in any order, loses, doubles, and answers after it said that it would not."""
 
-    results = {}
+    class Unruly(replay):
+        def __init__(self, config, market, stop):
+            super().__init__(config, market, stop)
+            self._rng = random.Random(seed)
 
-    def __init__(self, config, market, stop):
-        self._serial = SerialExecutor(config, market, stop=stop)
-        self._tasks = []
+        def wait(self, timeout_s):
+            if not self._tasks:
+                return ()
+            self._rng.shuffle(self._tasks)
+            chance = self._rng.random()
+            if chance < 0.2:
+                task = self._tasks[0] if self._rng.random() < 0.5 else self._tasks.pop(0)
+                return (EpochFailure(task.island, task.epoch, "worker", "a test killed it"),)
+            replies = super().wait(timeout_s)
+            return replies * 2 if chance < 0.4 else replies
 
-    def submit(self, task):
-        self._tasks.append(task)
-
-    def wait(self, timeout_s):
-        if not self._tasks:
-            return ()
-        task = self._tasks.pop(0)
-        if task not in self.results:
-            self._serial.submit(task)
-            (self.results[task],) = self._serial.wait(timeout_s)
-        return (self.results[task],)
-
-    def close(self):
-        self._tasks.clear()
-
-
-class Unruly(Replay):
-    """Answers in any order, loses, doubles, and answers after it said that it would not; from a seed."""
-
-    seed = 0
-
-    def __init__(self, config, market, stop):
-        super().__init__(config, market, stop)
-        self._rng = random.Random(self.seed)
-
-    def wait(self, timeout_s):
-        if not self._tasks:
-            return ()
-        self._rng.shuffle(self._tasks)
-        chance = self._rng.random()
-        if chance < 0.2:
-            task = self._tasks[0] if self._rng.random() < 0.5 else self._tasks.pop(0)
-            return (EpochFailure(task.island, task.epoch, "worker", "a test killed it"),)
-        replies = super().wait(timeout_s)
-        return replies * 2 if chance < 0.4 else replies
+    return Unruly
 
 
 @pytest.fixture(scope="module")
@@ -80,21 +54,8 @@ def job(tiny_values):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(job, tmp_path_factory):
-    return run_job(job, root=tmp_path_factory.mktemp("undisturbed"), make_executor=Replay)
-
-
-def assert_equal(view, other):
-    assert view.status == "finished"
-    assert view.births_sha256 == other.births_sha256
-    assert (view.run_dir / BIRTHS_FILE).read_bytes() == (other.run_dir / BIRTHS_FILE).read_bytes()
-    assert view.candidates == other.candidates
-    assert view.verdict == other.verdict
-    assert (view.n_births, view.n_evaluated, view.n_trials) == (other.n_births, other.n_evaluated, other.n_trials)
-    for folder in ("candidates", "elites"):
-        mine, theirs = ({p.name: p.read_bytes() for p in (v.run_dir / folder).glob("[!.]*")} for v in (view, other))
-        assert mine == theirs
-    assert not list(view.run_dir.rglob("*.tmp"))
+def undisturbed(job, tmp_path_factory, replay):
+    return run_job(job, root=tmp_path_factory.mktemp("undisturbed"), make_executor=replay)
 
 
 def test_a_job_ends_with_all_that_it_promises(undisturbed, job):
@@ -129,135 +90,17 @@ def test_births_parquet_is_the_pedigree(undisturbed):
     assert pl.read_parquet_metadata(undisturbed.run_dir / BIRTHS_FILE).keys() <= {"ARROW:schema"}
 
 
-def test_twice_is_the_same_bytes(undisturbed, job, tmp_path):
-    assert_equal(run_job(job, root=tmp_path), undisturbed)
+def test_twice_is_the_same_bytes(undisturbed, job, tmp_path, assert_same_job):
+    assert_same_job(run_job(job, root=tmp_path), undisturbed)
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_an_unruly_executor_changes_nothing(undisturbed, job, tmp_path, seed):
-    kind = type("Seeded", (Unruly,), {"seed": seed})
+def test_an_unruly_executor_changes_nothing(undisturbed, job, tmp_path, seed, replay, assert_same_job):
     patient = job.model_copy(update={"cluster": job.cluster.model_copy(update={"repairs": 99})})
-    assert_equal(run_job(patient, root=tmp_path, make_executor=kind), undisturbed)
+    assert_same_job(run_job(patient, root=tmp_path, make_executor=unruly(replay, seed)), undisturbed)
 
 
-DISK_CALLS = ("fsync", "pwrite", "replace", "mkdir", "unlink", "ftruncate", "rename")
-
-
-def content_of(root):
-    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else b"" for path in root.rglob("*")}
-
-
-class Snapshots:
-    """Keeps what a kill would leave behind: the folder before every call that changes the disk, half writes too."""
-
-    def __init__(self, monkeypatch, root, keep):
-        self.root, self.keep, self.kept = root, keep, []
-        self._last = None
-        for name in DISK_CALLS:
-            monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
-
-    def _watched(self, name, real):
-        def call(*arguments, **options):
-            if self.root.exists():
-                self._snapshot()
-                if name == "pwrite":
-                    torn = self._copy()
-                    (journal,) = torn.glob(f"*/{FILE_NAME}")
-                    with journal.open("ab") as stream:
-                        stream.write(arguments[1][: len(arguments[1]) // 2])
-            return real(*arguments, **options)
-
-        return call
-
-    def _snapshot(self):
-        content = content_of(self.root)
-        if content != self._last:
-            self._last = content
-            self._copy()
-
-    def _copy(self):
-        target = self.keep / str(len(self.kept))
-        for name, content in content_of(self.root).items():  # not shutil: it uses what is watched
-            path = target / name
-            if content or not (self.root / name).is_dir():
-                path.parent.mkdir(parents=True, exist_ok=True) if not path.parent.exists() else None
-                path.write_bytes(content)
-            elif not path.exists():
-                os.makedirs(path)
-        self.kept.append(target)
-        return target
-
-
-class FullDisk:
-    """Fails the n-th call that changes the disk, and only that."""
-
-    def __init__(self, monkeypatch, *, at):
-        self.count, self.at = 0, at
-        for name in DISK_CALLS:
-            monkeypatch.setattr(os, name, self._guarded(getattr(os, name)))
-
-    def _guarded(self, real):
-        def call(*arguments, **options):
-            self.count += 1
-            if self.count == self.at:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*arguments, **options)
-
-        return call
-
-
-def finish(job, root):
-    """Resume what is in `root`, or begin anew if nothing was acknowledged."""
-    journals = list(root.glob(f"*/{FILE_NAME}")) if root.exists() else []
-    if not journals or not journals[0].read_bytes().count(b"\n"):
-        return run_job(job, root=root / "anew", make_executor=Replay)
-    return resume_job(journals[0].parent, make_executor=Replay)
-
-
-@pytest.fixture
-def small(tiny_values, monkeypatch):
-    """As little as has every kind of crash point. Its bars are loaded once, since no fault is aimed at them here."""
-    from cluster.driver import open_market
-    from cluster.settings import config_from
-
-    values = {**tiny_values, "gates": {**EASY, "candidates": 1}}
-    values["data"] = {**values["data"], "shards": [{"symbol": "SPX"}]}
-    values["evolution"] = {**values["evolution"], "generations": 2, "population_size": 6}
-    config = config_from(values, where="test")
-    market = open_market(config)
-    monkeypatch.setattr("cluster.driver.open_market", lambda config: market)
-    return config
-
-
-def test_killed_at_every_numbered_point_and_resumed(small, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        snapshots = Snapshots(patch, tmp_path / "watched", tmp_path / "kept")
-        reference = run_job(small, root=tmp_path / "watched", make_executor=Replay)
-    assert len(snapshots.kept) > 40
-    again = []
-    for root in snapshots.kept:
-        view = finish(small, root)
-        assert_equal(view, reference)
-        again += [read["again"] for read in view.lockbox_reads]
-        assert len(view.lockbox_reads) <= 2
-        shutil.rmtree(root)
-    assert any(again), "no cut fell between the reading of the lockbox and the record of what was in it"
-
-
-def test_a_full_disk_is_an_error_by_name_and_can_be_resumed(small, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        disk = FullDisk(patch, at=-1)
-        reference = run_job(small, root=tmp_path / "reference", make_executor=Replay)
-    for at in range(1, disk.count + 1, 4):
-        root = tmp_path / str(at)
-        with pytest.MonkeyPatch.context() as patch:
-            FullDisk(patch, at=at)
-            with pytest.raises(StudbookError, match="No space left on device"):
-                run_job(small, root=root, make_executor=Replay)
-        assert_equal(finish(small, root), reference)
-
-
-def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_path):
+def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_path, replay, assert_same_job):
     stop = threading.Event()
 
     def observer(record):
@@ -265,19 +108,19 @@ def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_pa
             stop.set()
 
     with pytest.raises(Interrupted, match=r"stopped between two epochs; `studbook resume tiny-") as caught:
-        run_job(job, root=tmp_path, observers=[observer], stop=stop, make_executor=Replay)
+        run_job(job, root=tmp_path, observers=[observer], stop=stop, make_executor=replay)
     assert caught.value.exit_code == 75
     (run,) = tmp_path.iterdir()
     view = read_job(run)
     assert view.status == "interrupted"
     assert 1 <= len(view.epochs) < 4
-    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+    assert_same_job(resume_job(run, make_executor=replay), undisturbed)
     n_records = len(read_journal(run / FILE_NAME).records)
-    assert_equal(resume_job(run), undisturbed)  # a finished job is only shown
+    assert_same_job(resume_job(run), undisturbed)  # a finished job is only shown
     assert len(read_journal(run / FILE_NAME).records) == n_records
 
 
-def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path):
+def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path, replay, assert_same_job):
     stop = threading.Event()
 
     class Slow(SerialExecutor):
@@ -295,11 +138,11 @@ def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path):
         run_job(job, root=tmp_path, stop=stop, make_executor=Slow)
     (run,) = tmp_path.iterdir()
     assert read_job(run).epochs == ()
-    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+    assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
 
-def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journalled(undisturbed, job, tmp_path):
-    class Broken(Replay):
+def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journalled(undisturbed, job, tmp_path, replay, assert_same_job):
+    class Broken(replay):
         def wait(self, timeout_s):
             return tuple(EpochFailure(t.island, t.epoch, "island 0", "no memory") for t in [self._tasks.pop(0)])
 
@@ -309,33 +152,33 @@ def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journall
     view = read_job(run)
     assert view.status == "interrupted"
     assert view.repairs[0] == {"island": 0, "epoch": 0, "what": "island 0", "reason": "no memory"}
-    assert_equal(resume_job(run, make_executor=Replay), undisturbed)
+    assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
 
-def test_an_observer_that_fails_stops_nothing_and_is_told_once(undisturbed, job, tmp_path, capsys):
+def test_an_observer_that_fails_stops_nothing_and_is_told_once(undisturbed, job, tmp_path, capsys, replay, assert_same_job):
     seen = []
 
     def broken(record):
         raise RuntimeError("no display")
 
-    view = run_job(job, root=tmp_path, observers=[broken, seen.append], make_executor=Replay)
-    assert_equal(view, undisturbed)
+    view = run_job(job, root=tmp_path, observers=[broken, seen.append], make_executor=replay)
+    assert_same_job(view, undisturbed)
     assert capsys.readouterr().err.count("An observer failed at job_created: RuntimeError: no display") == 1
     assert seen == list(read_journal(view.run_dir / FILE_NAME).records)
 
 
 @pytest.fixture
-def half_done(job, tmp_path):
+def half_done(job, tmp_path, replay):
     """A run folder with a job that was stopped after its first epoch."""
     stop = threading.Event()
     with pytest.raises(Interrupted, match="stopped"):
         run_job(job, root=tmp_path / "runs", observers=[lambda r: r.kind == "epoch_finished" and stop.set()],
-                stop=stop, make_executor=Replay)  # fmt: skip
+                stop=stop, make_executor=replay)  # fmt: skip
     (run,) = (tmp_path / "runs").iterdir()
     return run
 
 
-def test_resume_refuses_another_config_by_the_first_key_that_differs(half_done, job, undisturbed):
+def test_resume_refuses_another_config_by_the_first_key_that_differs(half_done, job, undisturbed, replay, assert_same_job):
     other = job.model_copy(update={"seed": 12})
     with pytest.raises(ConfigError, match="`seed` is 11 in the journal but 12 in the file"):
         resume_job(half_done, config=other)
@@ -346,13 +189,13 @@ def test_resume_refuses_another_config_by_the_first_key_that_differs(half_done, 
 
     def make(config, market, stop):
         used.append(config.cluster.workers)
-        return Replay(config, market, stop)
+        return replay(config, market, stop)
 
-    assert_equal(resume_job(half_done, config=wider, make_executor=make), undisturbed)
+    assert_same_job(resume_job(half_done, config=wider, make_executor=make), undisturbed)
     assert used == [7]
 
 
-def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bars_root):
+def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bars_root, replay):
     from cluster.settings import config_from
 
     shutil.copytree(bars_root, tmp_path / "data")
@@ -360,7 +203,7 @@ def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bar
     stop = threading.Event()
     with pytest.raises(Interrupted, match="stopped"):
         run_job(config_from(values, where="test"), root=tmp_path / "runs", stop=stop,
-                observers=[lambda r: stop.set()], make_executor=Replay)  # fmt: skip
+                observers=[lambda r: stop.set()], make_executor=replay)  # fmt: skip
     (run,) = (tmp_path / "runs").iterdir()
     old = read_job(run).shards[1]["content_hash"]
     bars = sample("IXIC").tail(900).with_columns(pl.col("volume") + 1.0)
@@ -370,16 +213,16 @@ def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bar
     assert read_job(run).status == "interrupted"
 
 
-def test_resume_refuses_a_damaged_epoch_by_name(half_done):
+def test_resume_refuses_a_damaged_epoch_by_name(half_done, replay):
     path = next((half_done / "epochs").glob("*.births"))
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
     with pytest.raises(JournalError, match=rf"must have SHA-256 [0-9a-f]{{16}}, but had .*{path.name}"):
-        resume_job(half_done, make_executor=Replay)
+        resume_job(half_done, make_executor=replay)
     path.unlink()
     with pytest.raises(JournalError, match=rf"must be there, but was not: No such file.*{path.name}"):
-        resume_job(half_done, make_executor=Replay)
+        resume_job(half_done, make_executor=replay)
 
 
 def test_resume_refuses_another_gene_table(half_done, monkeypatch):
@@ -388,9 +231,9 @@ def test_resume_refuses_another_gene_table(half_done, monkeypatch):
         resume_job(half_done)
 
 
-def test_other_packages_are_told_and_journalled(half_done, undisturbed, monkeypatch, capsys):
+def test_other_packages_are_told_and_journalled(half_done, undisturbed, monkeypatch, capsys, replay, assert_same_job):
     monkeypatch.setattr("cluster.driver.platform.python_version", lambda: "3.99")
-    assert_equal(resume_job(half_done, make_executor=Replay), undisturbed)
+    assert_same_job(resume_job(half_done, make_executor=replay), undisturbed)
     assert "so its births may differ: python 3.11" in capsys.readouterr().err
     resumed = [r for r in read_journal(half_done / FILE_NAME).records if r.kind == "resumed"]
     assert resumed[0].data["changed_versions"]["python"][1] == "3.99"
@@ -406,10 +249,10 @@ def test_a_job_that_can_not_begin_leaves_nothing_behind(job, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_may_not_be_written_is_told(job, tmp_path, half_done):
+def test_a_folder_that_may_not_be_written_is_told(job, tmp_path, half_done, replay):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StudbookError, match=r"must be able to read and write its files, but was not: .*file"):
-        run_job(job, root=tmp_path / "file" / "runs", make_executor=Replay)
+        run_job(job, root=tmp_path / "file" / "runs", make_executor=replay)
     (half_done / FILE_NAME).unlink()
     with pytest.raises(JournalError, match="must hold a journal, but there is none at"):
         resume_job(half_done)
@@ -425,7 +268,7 @@ def test_two_drivers_can_not_run_one_job(half_done):
     journal.close()
 
 
-def test_results_cross_the_seam_unchanged(undisturbed):
-    for result in Replay.results.values():
+def test_results_cross_the_seam_unchanged(undisturbed, replay):
+    for result in replay.results.values():
         assert from_wire(type(result), to_wire(result)) == result
         assert all(np.isfinite(stats["gene_spread"]) for stats in result.facts["stats"])

@@ -1,0 +1,247 @@
+"""From last populations to elites: who is chosen, what is read, in which order, and what is left behind."""
+
+import json
+import threading
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cluster.births_file import read_births
+from cluster.driver import run_job
+from cluster.examination import Examiner, stretch_windows
+from cluster.job_config import POOL
+from cluster.journal import FILE_NAME, Record, read_journal
+from cluster.market import open_market
+from cluster.promotion import Promotion, choose
+from cluster.run_folder import read_entry
+from cluster.signals import Interrupted
+from cluster.view import view_of
+from evolution.pedigree import generation_of
+from evolution.population import state_from_bytes
+from evolution.selection import feasible, pareto_ranks
+from fitness.gates import passed_all
+from strategies.encoding import phenotype_of
+from strategies.strategy import Strategy
+
+EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 3}
+
+
+@pytest.fixture(scope="module")
+def config(tiny_values):
+    from cluster.settings import config_from
+
+    return config_from({**tiny_values, "gates": EASY}, where="test")
+
+
+@pytest.fixture(scope="module")
+def market(config):
+    return open_market(config)
+
+
+@pytest.fixture(scope="module")
+def view(config, tmp_path_factory):
+    return run_job(config, root=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def states(view):
+    last = view.config.evolution.n_epochs - 1
+    ended = {data["island"]: data["state"] for data in view.epochs if data["epoch"] == last}
+    return [state_from_bytes(read_entry(view.run_dir, ended[island])) for island in sorted(ended)]
+
+
+@pytest.fixture(scope="module")
+def births(view):
+    return read_births(view.run_dir, view.epochs)
+
+
+def promote(view, market, states, births, records, run_dir, stop=None):
+    """Run a promotion that writes to `run_dir`, on a journal that is a list."""
+    appended = []
+
+    def append(kind, data):
+        appended.append((kind, json.loads(json.dumps(data, allow_nan=False))))
+
+    before = view_of(view.run_dir, records)
+    outcome = Promotion(
+        run_dir, before, market, births=births, states=states, append=append, stop=stop or threading.Event()
+    ).run()
+    return outcome, appended
+
+
+def breeding_records(view):
+    """The journal as it stood when the last epoch had ended."""
+    records = read_journal(view.run_dir / FILE_NAME).records
+    return [record for record in records if record.kind in ("job_created", "epoch_finished")]
+
+
+def test_candidates_are_different_and_the_best_of_the_first_front_first(states):
+    chosen = choose(states, ("steady_sharpe", "max_drawdown"), 1000)
+    ids = [one.strategy.id for one in chosen]
+    assert len(set(ids)) == len(ids)
+    values = np.array([list(one.objectives.values()) for one in chosen])
+    ranks = pareto_ranks(values)
+    assert (np.diff(ranks) >= 0).all()
+    for rank in np.unique(ranks):
+        assert (np.diff(values[ranks == rank, 0]) <= 0).all()
+    fit = sum(feasible(state.objectives, state.reasons).sum() for state in states)
+    assert len(chosen) <= fit
+    assert [one.strategy.id for one in choose(states, ("a", "b"), 2)] == ids[:2]
+
+
+def test_candidates_do_not_depend_on_the_order_of_islands(states):
+    first, second = (choose(order, ("a", "b"), 50) for order in (states, states[::-1]))
+    assert [(one.strategy.id, one.birth_id) for one in first] == [(one.strategy.id, one.birth_id) for one in second]
+
+
+def test_of_equal_strategies_the_oldest_birth_is_named(states):
+    chosen = {one.birth_id for one in choose(states, ("a", "b"), 1000)}
+    keys = np.concatenate([state.keys for state in states])
+    ids = np.concatenate([state.birth_ids for state in states])
+    for key in np.unique(keys, axis=0):
+        same = ids[(keys == key).all(axis=1)]
+        if chosen & set(same.tolist()):
+            (named,) = chosen & set(same.tolist())
+            assert generation_of(np.array([named]))[0] == generation_of(same).min()
+
+
+def test_a_record_says_all_that_was_found(view, births):
+    assert view.candidates
+    for record in view.candidates:
+        strategy = Strategy.from_json(json.dumps(record["strategy"]))
+        assert (strategy.id, strategy.text()) == (record["id"], record["text"])
+        assert record["birth_id"] in births.birth_id.tolist()
+        assert [gate["name"] for gate in record["gates"]][:4] == ["trades", "max_drawdown", "dsr", "validation_sharpe"]
+        assert record["in_sample"]["n_trades"] == sum(shard["in_sample"]["n_trades"] for shard in record["per_shard"])
+        assert [shard["symbol"] for shard in record["per_shard"]] == ["SPX", "IXIC"]
+        read = record["lockbox"] is not None
+        assert read == (len(record["gates"]) == 5) == all(gate["passed"] for gate in record["gates"][:4])
+        assert (record["benchmark"]["lockbox"] is not None) == read
+        assert record["passed"] == (read and record["gates"][4]["passed"])
+
+
+def test_files_of_a_candidate(view, market):
+    record = next(record for record in view.candidates if record["lockbox"] is not None)
+    base = view.run_dir / "candidates" / record["id"]
+    assert json.loads(base.with_suffix(".json").read_text()) == record
+    equity = pl.read_parquet(base.with_suffix(".equity.parquet"))
+    assert equity.columns == ["symbol", "timestamp", "segment", "equity", "benchmark"]
+    assert equity["symbol"].unique(maintain_order=True).to_list() == ["SPX", "IXIC", POOL]
+    for (symbol, segment), part in equity.group_by("symbol", "segment"):
+        assert part["timestamp"].is_sorted()
+        if symbol == POOL:
+            end, held = part["equity"][-1] - 1, part["benchmark"][-1] - 1
+            assert end == pytest.approx(record[segment]["total_return"], abs=1e-9)
+            assert held == pytest.approx(record["benchmark"][segment]["total_return"], abs=1e-9)
+    assert equity.filter(pl.col("symbol") == "SPX").height == sum(
+        window.n_bars for stretch in ("in_sample", "validation", "lockbox")
+        for window in stretch_windows(market.splits[0], stretch)
+    )  # fmt: skip
+    trades = pl.read_parquet(base.with_suffix(".trades.parquet"))
+    for segment in ("in_sample", "validation", "lockbox"):
+        assert trades.filter(pl.col("segment") == segment).height == record[segment]["n_trades"]
+    assert set(trades["side"].unique()) <= {"long", "short"}
+
+
+def test_elites_are_strategies_that_can_be_read_back(view):
+    written = {path.stem: Strategy.from_json(path.read_text()) for path in (view.run_dir / "elites").glob("*.json")}
+    assert set(written) == {record["id"] for record in view.elites}
+    assert all(strategy.id == name for name, strategy in written.items())
+
+
+def test_the_lockbox_is_journalled_before_it_is_read(view, market, states, births, tmp_path, monkeypatch):
+    events = []
+    examine = Examiner.examine
+
+    def watched(self, phenotype, stretch):
+        events.append(stretch)
+        return examine(self, phenotype, stretch)
+
+    monkeypatch.setattr(Examiner, "examine", watched)
+    appended = []
+    Promotion(
+        tmp_path, view_of(view.run_dir, breeding_records(view)), market, births=births, states=states,
+        append=lambda kind, data: (events.append(kind), appended.append((kind, data))), stop=threading.Event(),
+    ).run()  # fmt: skip
+    assert events.index("candidates_chosen") < events.index("lockbox_read") < events.index("lockbox")
+    assert events.count("lockbox_read") == 1
+    (announced,) = [data["candidates"] for kind, data in appended if kind == "lockbox_read"]
+    assert len(announced) == events.count("lockbox")
+
+
+def test_without_anyone_at_the_last_gate_the_lockbox_stays_shut(
+    tiny_job, market, view, states, births, tmp_path, monkeypatch
+):
+    strict = breeding_records(view)
+    created = strict[0].data | {"config": tiny_job(gates={**EASY, "dsr": 1.0}).model_dump(mode="json")}
+    strict[0] = Record(0, strict[0].at, "job_created", created)
+    examine = Examiner.examine
+
+    def shut(self, phenotype, stretch):
+        assert stretch != "lockbox"
+        return examine(self, phenotype, stretch)
+
+    monkeypatch.setattr(Examiner, "examine", shut)
+    outcome, appended = promote(view, market, states, births, strict, tmp_path)
+    assert outcome.n_elites == 0
+    assert outcome.verdict.startswith("Nothing passed: the best of ")
+    assert "lockbox_read" not in [kind for kind, _ in appended]
+    assert all(data["record"]["lockbox"] is None for kind, data in appended if kind == "candidate")
+
+
+def test_a_promotion_again_gives_the_same_and_reads_nothing_twice(view, market, states, births, tmp_path):
+    first, appended = promote(view, market, states, births, breeding_records(view), tmp_path / "a")
+    assert first.verdict == view.verdict
+    assert [data["record"] for kind, data in appended if kind == "candidate"] == list(view.candidates)
+    records = [r for r in read_journal(view.run_dir / FILE_NAME).records if r.kind != "job_finished"]
+    again, nothing = promote(view, market, states, births, records, tmp_path / "b")
+    assert (again, nothing) == (first, [])
+
+
+def test_a_second_reading_of_the_lockbox_is_on_record(view, market, states, births, tmp_path):
+    records = [r for r in read_journal(view.run_dir / FILE_NAME).records if r.kind not in ("candidate", "job_finished")]
+    _, appended = promote(view, market, states, births, records, tmp_path)
+    (reading,) = [data for kind, data in appended if kind == "lockbox_read"]
+    assert reading["again"] is True
+    assert reading["candidates"] == view.lockbox_reads[0]["candidates"]
+
+
+def test_trials_are_all_evaluated_births_and_their_variance_is_of_generation_0(view, births, config, market):
+    assert view.chosen["n_trials"] == int(births.evaluated.sum())
+    examiner = Examiner(market, bank_bytes=2**24)
+    assert examiner.trial_variance(births) == view.chosen["trial_variance"]
+    founders = births.take(births.generation == 0)
+    assert examiner.trial_variance(founders) == view.chosen["trial_variance"]
+
+
+def test_a_job_in_which_nobody_was_feasible_ends_properly(tiny_job, tmp_path):
+    view = run_job(tiny_job(gates={"min_trades": 10**6}, evolution={"generations": 1}), root=tmp_path)
+    assert view.status == "finished"
+    assert view.candidates == ()
+    assert "Nothing passed" in view.verdict
+
+
+def test_stop_while_candidates_are_judged(view, market, states, births, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted, match="stopped while the candidates were judged"):
+        promote(view, market, states, births, breeding_records(view), tmp_path, stop)
+
+
+def test_the_lockbox_lies_behind_everything_that_evolution_sees(market):
+    for cut in market.splits:
+        seen = max(window.stop for window in (*stretch_windows(cut, "in_sample"), *stretch_windows(cut, "validation")))
+        assert stretch_windows(cut, "lockbox")[0].start >= seen
+
+
+def test_examined_figures_are_those_of_evolution(view, market):
+    """The trace of a candidate and the tallies that evolution scored are the same trades."""
+    from cluster.serial_executor import local_evaluator
+    from fitness.tally import Tally
+
+    record = view.candidates[0]
+    strategy = Strategy.from_json(json.dumps(record["strategy"]))
+    tallies = local_evaluator(view.config, market)(phenotype_of(strategy)[None, :], "folds")
+    assert tallies[0, :, Tally.N_TRADES].sum() == record["in_sample"]["n_trades"]
+    assert not passed_all(())
