@@ -9,7 +9,12 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+
+def _as_text(value: object) -> object:
+    """Return a day that YAML read as a date as the text it was."""
+    return value.isoformat() if type(value) is date else value
 
 
 def _a_day(text: str) -> str:
@@ -22,7 +27,7 @@ def _a_day(text: str) -> str:
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._^-]{0,63}$")]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_a_day)]
+Day = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_a_day)]
 Timeframe = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}(m|h|d|w)$")]
 
 

@@ -54,7 +54,7 @@ class StopRequest:
 
 @contextmanager
 def install_stop_handlers() -> Iterator[StopRequest]:
-    """Yield a request that SIGINT and SIGTERM set, and restore the handlers; outside the main thread nothing is done."""
+    """Yield a request that SIGINT and SIGTERM set, and restore the handlers; outside the main thread do nothing."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request

@@ -103,7 +103,8 @@ def _unknown(unknown: Sequence[str], where: str) -> DataError:
     listed = ", ".join(f"{name!r}{_nearest_alias(name)}" for name in unknown)
     return DataError(
         f"columns must be {', '.join(COLUMNS)} or an alias of one, but {where} has the unknown column"
-        f"{'s' if len(unknown) > 1 else ''} {listed}; rename, map with column_map, or leave out with extra='ignore'."
+        f"{'s' if len(unknown) > 1 else ''} {listed}; rename, map with column_map "
+        "(`--column THEIRS=OURS`), or leave out with extra='ignore' (`--ignore-extra`)."
     )
 
 
@@ -113,5 +114,5 @@ def _missing(missing: Sequence[str], unknown: Sequence[str], names: Sequence[str
     hint = f" (unknown there: {others})" if others else ""
     return DataError(
         f"bars need the columns {', '.join(COLUMNS)}, but {where} has no {listed}{hint}; it has "
-        f"{', '.join(map(repr, names))}. Rename or map it (column_map), or add it (the first line must be a header)."
+        f"{', '.join(map(repr, names))}. Rename or map it (column_map, `--column`), or add it (the first line must be a header)."
     )

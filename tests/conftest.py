@@ -80,7 +80,9 @@ class Replay:
 
     def __init__(self, config, market, stop):
         from cluster.serial_executor import SerialExecutor
+        from cluster.settings import config_hash
 
+        self._job = config_hash(config)
         self._serial = SerialExecutor(config, market, stop=stop)
         self._tasks = []
 
@@ -91,10 +93,10 @@ class Replay:
         if not self._tasks:
             return ()
         task = self._tasks.pop(0)
-        if task not in self.results:
+        if (self._job, task) not in self.results:
             self._serial.submit(task)
-            (self.results[task],) = self._serial.wait(timeout_s)
-        return (self.results[task],)
+            (self.results[self._job, task],) = self._serial.wait(timeout_s)
+        return (self.results[self._job, task],)
 
     def close(self):
         self._tasks.clear()

@@ -11,6 +11,7 @@ from cluster.journal import FILE_NAME
 from cluster.settings import config_from
 from strategies.errors import StudbookError
 
+EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 1}
 DISK_CALLS = ("fsync", "pwrite", "replace", "mkdir", "unlink", "ftruncate", "rename")
 
 
@@ -88,7 +89,7 @@ def finish(job, root, replay):
 @pytest.fixture
 def small(tiny_values, monkeypatch):
     """As little as has every kind of crash point. Its bars are loaded once, since no fault is aimed at them here."""
-    values = {**tiny_values, "gates": {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 1}}
+    values = {**tiny_values, "gates": EASY}
     values["data"] = {**values["data"], "shards": [{"symbol": "SPX"}]}
     values["evolution"] = {**values["evolution"], "generations": 2, "population_size": 6}
     config = config_from(values, where="test")

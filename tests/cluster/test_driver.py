@@ -141,7 +141,7 @@ def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path, 
     assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
 
-def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journalled(undisturbed, job, tmp_path, replay, assert_same_job):
+def test_an_epoch_lost_too_often_is_a_cluster_error(undisturbed, job, tmp_path, replay, assert_same_job):
     class Broken(replay):
         def wait(self, timeout_s):
             return tuple(EpochFailure(t.island, t.epoch, "island 0", "no memory") for t in [self._tasks.pop(0)])
@@ -155,7 +155,7 @@ def test_an_epoch_lost_too_often_is_a_cluster_error_and_every_repair_is_journall
     assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
 
-def test_an_observer_that_fails_stops_nothing_and_is_told_once(undisturbed, job, tmp_path, capsys, replay, assert_same_job):
+def test_an_observer_that_fails_stops_nothing(undisturbed, job, tmp_path, capsys, replay, assert_same_job):
     seen = []
 
     def broken(record):
@@ -178,7 +178,7 @@ def half_done(job, tmp_path, replay):
     return run
 
 
-def test_resume_refuses_another_config_by_the_first_key_that_differs(half_done, job, undisturbed, replay, assert_same_job):
+def test_resume_refuses_another_config_by_its_first_key(half_done, job, undisturbed, replay, assert_same_job):
     other = job.model_copy(update={"seed": 12})
     with pytest.raises(ConfigError, match="`seed` is 11 in the journal but 12 in the file"):
         resume_job(half_done, config=other)
@@ -227,7 +227,7 @@ def test_resume_refuses_a_damaged_epoch_by_name(half_done, replay):
 
 def test_resume_refuses_another_gene_table(half_done, monkeypatch):
     monkeypatch.setattr("cluster.driver.fingerprint", lambda: "of tomorrow")
-    with pytest.raises(JournalError, match="that was [0-9a-f]+ and this is of tomorrow"):
+    with pytest.raises(JournalError, match=r"that was [0-9a-f]+ and this is of tomorrow"):
         resume_job(half_done)
 
 

@@ -137,9 +137,10 @@ def marked(mark):
 def test_a_driver_killed_under_ray_is_resumed_to_the_same_bytes_and_leaves_no_orphan(
     tiny_values, tmp_path, serial, tiny_job
 ):
-    mark = f"STUDBOOK_MARK={uuid.uuid4().hex}"
+    name, value = "STUDBOOK_MARK", uuid.uuid4().hex
+    mark = f"{name}={value}"
     values = {**tiny_values, "cluster": {"executor": "ray", "workers": 2}}
-    environment = {**os.environ, mark.split("=")[0]: mark.split("=")[1], "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, name: value, "PYTHONPATH": str(Path.cwd())}
     with (tmp_path / "log").open("wb") as log:
         driver = subprocess.Popen(
             [sys.executable, "-c", DRIVER, json.dumps(values), str(tmp_path / "runs")],

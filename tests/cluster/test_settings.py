@@ -51,6 +51,8 @@ def changed(path, value):
         ("split.lockbox", 0.0, "`split.lockbox` must be greater than 0, but was 0.0"),
         ("split", {"validation": 0.5, "lockbox": 0.5}, "leave at least a tenth of the bars to the folds, but was 0.5"),
         ("split.folds", 0, "`split.folds` must be at least 1, but was 0"),
+        ("data.start", "2013-02-30", "must be a day such as 2013-03-01, but was '2013-02-30'"),
+        ("data.start", "yesterday", "`data.start` must"),
         ("costs.fee_bps", -1, "`costs.fee_bps` must be at least 0, but was -1"),
         ("costs.fee_bps", float("nan"), "`costs.fee_bps` must be a finite number, but was nan"),
         ("costs.fee_bps", "5", "`costs.fee_bps` must be a number, but was '5'"),
@@ -123,6 +125,16 @@ def test_yaml_numbers_are_numbers(tmp_path):
     path.write_text(yaml.safe_dump(MINIMAL) + "costs: {fee_bps: 5e-1, slippage_bps: 2}\n")
     config = load_config(path, environment={})
     assert (config.costs.fee_bps, config.costs.slippage_bps) == (0.5, 2.0)
+
+
+def test_dates_may_be_written_plainly(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("name: a\nseed: 1\ndata: {start: 2000-01-03, end: '2013-03-01', shards: [{symbol: SPX}]}\n")
+    config = load_config(path, environment={})
+    assert (config.data.start, config.data.end) == ("2000-01-03", "2013-03-01")
+    path.write_text("name: a\nseed: 1\ndata: {start: 2000-02-30, end: 3, shards: [{symbol: SPX}]}\n")
+    with pytest.raises(ConfigError, match=r"(?s)`data\.start`.*'2000-02-30'.*`data\.end` must be text, but was 3"):
+        load_config(path, environment={})
 
 
 def test_only_two_keys_come_from_the_environment(tmp_path):

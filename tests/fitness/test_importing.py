@@ -200,7 +200,8 @@ def test_a_file_that_is_not_there_and_a_folder(tmp_path: Path) -> None:
 def test_unknown_columns_are_refused_named_mapped_or_left_out(tmp_path: Path) -> None:
     content = "\n".join(f"{line},{'Dividends' if k == 0 else 0}" for k, line in enumerate(GOOD.splitlines()))
     with pytest.raises(
-        DataError, match="has the unknown column 'Dividends'; rename, map with column_map, or leave out"
+        DataError,
+        match=r"has the unknown column 'Dividends'; rename, map with column_map \(`--column THEIRS=OURS`\), or leave",
     ):
         bring(tmp_path, content)
     report = bring(tmp_path, content, extra="ignore")
