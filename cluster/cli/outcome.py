@@ -47,9 +47,10 @@ def files_of(job: "JobView") -> dict[str, Path]:
 
 def show_outcome(console: "Console", job: "JobView") -> None:
     """Print the outcome of a job for people."""
+    from cluster.report.numbers import by_merit
     from cluster.tables import candidate_block, gate_table, tried_sentence
 
-    shown = list(job.elites or job.candidates)[:SHOWN]
+    shown = by_merit(job.elites or job.candidates)[:SHOWN]
     if shown:
         console.print("Elites" if job.elites else "Best candidates, NOT PROMOTED", style="bold reverse")
     for number, record in enumerate(shown):

@@ -1,7 +1,7 @@
 """Figures as people read them: one way to write each measure, for the terminal and for the page alike."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 NOTHING: Final = "-"
@@ -111,3 +111,14 @@ def gate_value(record: Mapping[str, Any], name: str) -> float | None:
         if gate["name"] == name:
             return as_number(gate["value"])
     return None
+
+
+def deflated_sharpe(record: Mapping[str, Any]) -> float:
+    """Return a candidate's deflated Sharpe ratio, -1 where it has none."""
+    value = gate_value(record, "dsr")
+    return -1.0 if value is None else value
+
+
+def by_merit(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return candidate records, elites first, then by deflated Sharpe ratio."""
+    return sorted(records, key=lambda record: (not record["passed"], -deflated_sharpe(record)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cluster.report import charts, equity, sections
 from cluster.report.markup import Html, element, joined, section
-from cluster.report.numbers import as_number, threshold_figure
+from cluster.report.numbers import as_number, by_merit, threshold_figure
 
 if TYPE_CHECKING:
     from cluster.view import JobView
@@ -60,7 +60,7 @@ def render_report(view: "JobView") -> str:
 
 def _strategies(view: "JobView", page: Page) -> list[Html]:
     """The best candidates in full, elites first."""
-    ordered = sections.by_merit(view.candidates)[:DETAILED]
+    ordered = by_merit(view.candidates)[:DETAILED]
     return [sections.strategy_section(record, *_curves(view, record, page)) for record in ordered]
 
 

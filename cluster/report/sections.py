@@ -13,10 +13,11 @@ from cluster.report.numbers import (
     NOTHING,
     SEGMENTS,
     TITLES,
+    by_merit,
     count,
+    deflated_sharpe,
     duration,
     figure,
-    gate_value,
     gates_passed,
     segment_figure,
     threshold_figure,
@@ -54,8 +55,8 @@ def verdict_section(view: "JobView") -> Html:
     status = {"finished": "passed" if view.elites else "nothing", "running": "open"}.get(view.status, "open")
     word = {"passed": count(len(view.elites), "elite"), "nothing": "Nothing passed", "open": view.status.capitalize()}
     sentence = view.verdict or f"The job is {view.status}; what follows is where it stands."
-    best = max((record for record in view.candidates), key=_dsr, default=None)
-    survival = NOTHING if best is None or _dsr(best) < 0 else f"{_dsr(best):.3f}"
+    best = max((record for record in view.candidates), key=deflated_sharpe, default=None)
+    survival = NOTHING if best is None or deflated_sharpe(best) < 0 else f"{deflated_sharpe(best):.3f}"
     work = f"{count(len(view.epochs), 'epoch')}, {count(len(view.repairs), 'repair')}"
     tiles = [
         ("Strategies tried", f"{view.n_trials:,}", f"{view.n_births:,} bred"),
@@ -75,16 +76,6 @@ def verdict_section(view: "JobView") -> Html:
         element("dl", *cells, class_="tiles"),
         id="verdict",
     )
-
-
-def _dsr(record: Mapping[str, Any]) -> float:
-    value = gate_value(record, "dsr")
-    return -1.0 if value is None else value
-
-
-def by_merit(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return candidate records, elites first, then by deflated Sharpe ratio."""
-    return sorted(records, key=lambda record: (not record["passed"], -_dsr(record)))
 
 
 def _n_read(view: "JobView") -> int:
