@@ -7,8 +7,10 @@ authentication with a random token that lives in the environment of this process
 
 import os
 import secrets
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -69,7 +71,8 @@ def ray_session(*, address: str | None, n_cpus: int) -> Iterator[Any]:
 
             borrowed = ray.is_initialized()
             if not borrowed:
-                _start(ray, address, n_cpus)
+                with _own_signal_handlers():
+                    _start(ray, address, n_cpus)
         try:
             yield ray
         finally:
@@ -114,6 +117,20 @@ def fenced_stdout() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Put back the handlers that Ray replaces with its own, which would end the process in the middle of things."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 def _session_variables(*, own: bool) -> dict[str, str | None]:

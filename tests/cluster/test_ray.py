@@ -193,6 +193,16 @@ def test_a_cluster_that_does_not_answer_is_told(monkeypatch):
         _start(Ray(), None, 2)
 
 
+def test_ray_does_not_keep_our_signals(monkeypatch):
+    """Ray's own handler of SIGTERM would end the process without a word to the journal."""
+    from cluster import ray_session
+
+    before = signal.getsignal(signal.SIGTERM)
+    with ray_session._own_signal_handlers():
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_losses_are_told_from_errors_of_our_own():
     from ray import exceptions
 
