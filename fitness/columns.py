@@ -114,5 +114,6 @@ def _missing(missing: Sequence[str], unknown: Sequence[str], names: Sequence[str
     hint = f" (unknown there: {others})" if others else ""
     return DataError(
         f"bars need the columns {', '.join(COLUMNS)}, but {where} has no {listed}{hint}; it has "
-        f"{', '.join(map(repr, names))}. Rename or map it (column_map, `--column`), or add it (the first line must be a header)."
+        f"{', '.join(map(repr, names))}. Rename or map it (column_map, `--column`), or add it (the "
+        "first line must be a header)."
     )
