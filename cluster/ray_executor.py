@@ -95,11 +95,6 @@ class RayExecutor:
         self._islands, self._evaluators = {}, []
         self._open.close()
 
-    def worker_processes(self) -> dict[str, Any]:
-        """Return the actors by name, as "island 0" and "evaluator 1": for tests that kill them."""
-        islands = {f"island {number}": actor for number, actor in self._islands.items()}
-        return islands | {f"evaluator {number}": actor for number, actor in enumerate(self._evaluators)}
-
     def _reply(self, reference: Any) -> Reply:
         call = self._calls.pop(reference)
         task = call.task
