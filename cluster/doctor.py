@@ -165,9 +165,9 @@ def _existing(path: Path) -> Path:
 
 def check_numba_cache() -> Check:
     """Whether compiled kernels can be kept between runs."""
-    from cluster.ray_session import numba_cache_folder
+    from cluster.kernel_cache import kernel_cache_folder
 
-    place = _existing(numba_cache_folder())
+    place = _existing(kernel_cache_folder())
     try:
         with tempfile.NamedTemporaryFile(dir=place, prefix=".doctor-"):
             return Check("numba cache", "ok", str(place))

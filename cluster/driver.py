@@ -10,8 +10,8 @@ from typing import Any
 
 from cluster.executor import Executor
 from cluster.journal import JOURNAL_FORMAT, Journal
+from cluster.kernel_cache import package_version
 from cluster.market import Market, open_market, require_same_shards, shard_entries
-from cluster.ray_session import package_version
 from cluster.run_folder import journal_path, new_run_folder, sweep
 from cluster.session import MakeExecutor, Observer, Session, disk_refusal
 from cluster.settings import JobConfig, config_hash, first_difference

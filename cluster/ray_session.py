@@ -9,14 +9,12 @@ import os
 import secrets
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
+from cluster.kernel_cache import kernel_cache_folder
 from cluster.reaper import VARIABLE, reaped
 from strategies.errors import ClusterError
 
@@ -24,34 +22,9 @@ OBJECT_STORE_BYTES = 256 * 2**20
 _ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def package_version() -> str:
-    """Return the version of Studbook that is installed, or "unknown"."""
-    try:
-        return version("studbook")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def numba_cache_folder() -> Path:
-    """Return where compiled kernels are kept: per user and package version, so that a session's workers share them."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if given:
-        return Path(given)
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - ~ may not resolve
-    for base in (Path(home), Path(tempfile.gettempdir()) / f"studbook-{os.getuid()}"):
-        folder = base / "studbook" / f"numba-{package_version()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="studbook-numba-"))
-
-
 def actor_environment() -> dict[str, str]:
     """Return what every worker process must have in its environment: one thread per library, the kernel cache."""
-    return {**dict.fromkeys(_ONE_THREAD, "1"), "NUMBA_CACHE_DIR": str(numba_cache_folder())}
+    return {**dict.fromkeys(_ONE_THREAD, "1"), "NUMBA_CACHE_DIR": str(kernel_cache_folder())}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ natural units: a period in bars, a level in RSI points. Genes come in blocks, on
 settings, and blocks in modules; crossover exchanges blocks of the same name between parents (homologous crossover).
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -127,6 +128,7 @@ FIELD: Final = {name: index for index, name in enumerate(CONDITION_FIELDS)}
 RISK_FIELDS: Final = tuple(GENES[index].name.removeprefix("risk.") for index in BLOCK_COLUMNS["risk"])
 
 
+@functools.cache
 def fingerprint() -> str:
     """Return 16 hex digits that change when a genome would be read otherwise: genes, grids or operands changed."""
     parts = [repr(GENES), repr(TIME_STOPS), repr(COOLDOWNS), repr(DISTANCES), repr(SIZES), repr(LEVEL_STEPS)]

@@ -6,10 +6,12 @@ imports what it needs when it runs.
 
 from cluster.cli import backtesting, data, exporting, health, looking, running, serving
 from cluster.cli.app import app
+from cluster.kernel_cache import share_kernels
 
 __all__ = ["app", "main", "running", "looking", "exporting", "backtesting", "data", "serving", "health"]
 
 
 def main() -> None:
     """Run the command line of this process and end the process with its exit code."""
+    share_kernels()
     app(prog_name="studbook")

@@ -17,9 +17,10 @@ import pytest
 
 from cluster.driver import resume_job, run_job
 from cluster.journal import FILE_NAME
+from cluster.kernel_cache import kernel_cache_folder
 from cluster.ray_executor import RayExecutor
 from cluster.ray_faults import cause_of, is_loss, reason_of
-from cluster.ray_session import _start, actor_environment, fenced_stdout, numba_cache_folder
+from cluster.ray_session import _start, actor_environment, fenced_stdout
 from cluster.view import read_job
 from strategies.errors import ClusterError, JournalError
 
@@ -227,6 +228,6 @@ def test_workers_have_one_thread_a_library_and_share_the_kernel_cache(monkeypatc
     )
     assert Path(environment["NUMBA_CACHE_DIR"]).is_relative_to(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    assert not numba_cache_folder().is_relative_to("/proc")
+    assert not kernel_cache_folder().is_relative_to("/proc")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/given")
-    assert numba_cache_folder() == Path("/given")
+    assert kernel_cache_folder() == Path("/given")

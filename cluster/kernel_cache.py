@@ -1,0 +1,49 @@
+"""Where compiled kernels are kept, so that the driver and all workers compile once.
+
+Numba notices when the file of a compiled function changes, but not when a file changes whose functions it calls. So the
+folder's name holds the package version and a digest of all code that is compiled: a stale kernel can't be met.
+"""
+
+import functools
+import hashlib
+import os
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def package_version() -> str:
+    """Return the version of Studbook that is installed, or "unknown"."""
+    try:
+        return version("studbook")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@functools.cache
+def kernel_digest() -> str:
+    """Return 12 hex digits of the source of `fitness`, where every compiled function lives."""
+    folder = Path(__file__).parents[1] / "fitness"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]
+
+
+def kernel_cache_folder() -> Path:
+    """Return the folder: NUMBA_CACHE_DIR if set, else one in the user's cache, or in the temporary folder."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - ~ may not resolve
+    for base in (Path(home), Path(tempfile.gettempdir()) / f"studbook-{os.getuid()}"):
+        folder = base / "studbook" / f"numba-{package_version()}-{kernel_digest()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="studbook-numba-"))
+
+
+def share_kernels() -> None:
+    """Make this process and all that it starts keep compiled kernels there. Call before numba is imported."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache_folder()))
