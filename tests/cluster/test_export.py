@@ -1,8 +1,10 @@
 """What is carried away says what we say: the Python target is executed on real bars and compared bit for bit."""
 
+import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,10 +48,16 @@ def our_signals(strategy: Strategy) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def exported_signals(source: str) -> dict[str, np.ndarray[Any, Any]]:
-    module: dict[str, Any] = {}
-    exec(compile(source, "exported.py", "exec"), module)
+    with tempfile.TemporaryDirectory() as folder:  # as a user would: a file, imported
+        path = Path(folder) / "exported.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("exported", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
     shard = bars()
-    found: dict[str, np.ndarray[Any, Any]] = module["signals"](
+    found: dict[str, np.ndarray[Any, Any]] = module.signals(
         shard.open, shard.high, shard.low, shard.close, shard.volume
     )
     return found
