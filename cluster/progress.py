@@ -102,7 +102,11 @@ class Standing:
 
 
 class Stopwatch:
-    """Rates and time left, counted from the first look on: what an earlier process did is no speed of ours."""
+    """Rates and time left, counted from the first look on: what an earlier process did is no speed of ours.
+
+    Starting processes and compiling kernels is none either: `warm` begins the count of rates anew once every island has
+    answered, and before that no time left is told.
+    """
 
     def __init__(self, standing: Standing, clock: Callable[[], float] = time.monotonic) -> None:
         self._standing = standing
@@ -112,6 +116,16 @@ class Stopwatch:
     def restart(self) -> None:
         """Count from now on."""
         self._start = self._clock()
+        self.is_warm = False
+        self._count()
+
+    def warm(self) -> None:
+        """Count rates from now on, the time that went by from the start."""
+        self.is_warm = True
+        self._count()
+
+    def _count(self) -> None:
+        self._since = self._clock()
         self._evaluated = self._standing.n_evaluated
         self._done = self._standing.generations_done()
 
@@ -122,15 +136,16 @@ class Stopwatch:
     def evaluations_per_s(self) -> float | None:
         """Return strategies evaluated a second, None before the first."""
         fresh = self._standing.n_evaluated - self._evaluated
-        return fresh / self.elapsed_s() if fresh and self.elapsed_s() > 0 else None
+        seconds = self._clock() - self._since
+        return fresh / seconds if fresh and seconds > 0 else None
 
     def left_s(self) -> float | None:
-        """Return the seconds of breeding that are left at the speed so far, None before the first epoch."""
+        """Return the seconds of breeding that are left at the speed so far, None before it is known."""
         done = self._standing.generations_done() - self._done
         if not done:
             return None
         total = self._standing.generations * self._standing.n_islands
-        return self.elapsed_s() * (total - self._standing.generations_done()) / done
+        return (self._clock() - self._since) * (total - self._standing.generations_done()) / done
 
 
 def headline(standing: Standing, watch: Stopwatch) -> str:
@@ -147,7 +162,7 @@ def pace(standing: Standing, watch: Stopwatch) -> str:
     rate = watch.evaluations_per_s()
     parts.append(f"{standing.n_evaluated:,} evaluated" + (f" ({rate:,.0f}/s)" if rate is not None else ""))
     left = watch.left_s()
-    if left is not None and standing.phase in ("breeding", "founding"):
+    if left is not None and watch.is_warm and standing.phase == "breeding":
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)
 
@@ -176,6 +191,7 @@ class Progress:
         self._clock = clock
         self._said_at = clock()
         self._phase = ""
+        self._answered: set[int] = set()
         self._live: Any = None
 
     def __enter__(self) -> Self:
@@ -209,6 +225,10 @@ class Progress:
         self.standing.take(record)
         if record.kind in ("job_created", "resumed"):
             self.watch.restart()
+        elif record.kind == "epoch_finished" and not self.watch.is_warm:
+            self._answered.add(record.data["island"])
+            if len(self._answered) == self.standing.n_islands:
+                self.watch.warm()
         if self._live is None:
             self._line()
 

@@ -59,9 +59,26 @@ def test_rates_and_time_left_count_from_the_start_of_this_process(make_run: Make
     assert watch.left_s() == pytest.approx(6.0 * (12 - 4) / 2)
 
 
+def test_a_slow_start_is_no_speed_of_breeding(make_run: MakeRun) -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress(Console(file=stream, width=200), clock=clock)
+    records = records_of(make_run())
+    progress(records[0])
+    for record in records[1:3]:  # the first epoch of both islands, after a minute of starting and compiling
+        clock.now += 60.0
+        progress(record)
+    assert "left" not in stream.getvalue()
+    clock.now += 6.0
+    progress(records[3])
+    assert progress.watch.evaluations_per_s() == records[3].data["n_evaluated"] / 6.0
+    assert progress.watch.left_s() is not None
+    assert progress.watch.elapsed_s() == 126.0
+
+
 def test_headline_says_what_a_watcher_wants_to_know(make_run: MakeRun) -> None:
     clock, standing = Clock(), Standing()
     watch = Stopwatch(standing, clock)
+    watch.warm()
     for record in records_of(make_run())[:3]:
         standing.take(record)
     clock.now += 3.0
