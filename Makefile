@@ -35,10 +35,6 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(call install,-r requirements-dev.txt)
 	@touch $@
 
-$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
-	@$(call install,-r requirements-bench.txt)
-	@touch $@
-
 run: $(VENV)/.run ## Evolve on real daily bars: environment, data, Ray, MLflow, elites
 	$(BIN)/studbook run configs/quickstart.yaml
 
@@ -57,7 +53,7 @@ layers: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.bench ## Measure against the peers, after showing that both give the same trades
+bench: $(VENV)/.dev ## Measure against the peers, after showing that both give the same trades
 	$(BIN)/python benchmarks/kernel_vs_backtesting.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 pyproject.toml
@@ -65,7 +61,6 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --pytho
 lock: $(VENV)/.dev ## Pin what pyproject.toml asks for, without addresses
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
-	$(COMPILE) --extra bench -c requirements.txt -o requirements-bench.txt
 
 clean: ## Remove the environment and caches; runs/ and data/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
