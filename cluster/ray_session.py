@@ -38,14 +38,16 @@ def ray_session(*, address: str | None, n_cpus: int) -> Iterator[Any]:
     Raises:
         ClusterError: no cluster answers at the address, or Ray does not start here.
     """
-    with fenced_stdout(), reaped() as mark:
-        with _environment(_session_variables(own=address is None) | {VARIABLE: mark}):
+    with fenced_stdout(), reaped() as watched:
+        with _environment(_session_variables(own=address is None) | {VARIABLE: watched.mark}):
             import ray
 
             borrowed = ray.is_initialized()
             if not borrowed:
                 with _own_signal_handlers():
                     _start(ray, address, n_cpus)
+                if address is None:
+                    watched.add_folder(ray.get_runtime_context().get_session_name())
         try:
             yield ray
         finally:
