@@ -143,7 +143,8 @@ def _start(ray: Any, address: str | None, n_cpus: int) -> None:
     common: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "ignore_reinit_error": False}
     try:
         if address is None:
-            ray.init(num_cpus=n_cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **common)
+            with _on_loopback():
+                ray.init(num_cpus=n_cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **common)
         else:
             ray.init(address=address, runtime_env={"env_vars": actor_environment()}, **common)
     except Exception as error:
@@ -152,6 +153,23 @@ def _start(ray: Any, address: str | None, n_cpus: int) -> None:
             f"Ray must answer {place}, but did not: {type(error).__name__}: {_first_line(error)}. "
             "Check the address and RAY_AUTH_TOKEN, or set `cluster.executor: serial`."
         ) from error
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Make a session that starts here live on 127.0.0.1, where its servers listen to this machine only.
+
+    On Linux Ray takes the machine's outer address even where it is told another, and then its servers listen to the
+    whole network. On macOS and Windows it stays on loopback, by the switch that is turned here.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 The conformance kit that Ray shares with the serial executor is in test_executor.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -79,6 +80,38 @@ def test_births_are_the_same_bytes_serial_and_on_ray(tiny_job, tmp_path, ray_onc
     assert view.candidates == serial.candidates
     assert view.verdict == serial.verdict
     assert view.repairs == ()
+
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def descendants(process):
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def listening_addresses(process):
+    """Addresses, as the kernel writes them, on which a process or its descendants accept connections."""
+    sockets = set()
+    for one in descendants(process):
+        for link in Path(f"/proc/{one}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(str(link.readlink()))
+    rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+
+
+@pytest.mark.ray
+def test_nothing_listens_beyond_this_machine(ray_once):
+    found = listening_addresses(os.getpid())
+    assert len(found) >= 3  # the head's and the raylet's servers at least
+    assert set(found) <= LOOPBACK
 
 
 @pytest.mark.ray
