@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import pytest
 
+from cluster.kernel_cache import kernel_digest
+
 # Before numba, Ray or MLflow are imported. Workers must keep what they compile, or each start costs 15 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"studbook-tests-numba-{os.getuid()}"))
+_KERNELS = f"studbook-tests-numba-{os.getuid()}-{kernel_digest()}"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _KERNELS))
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
