@@ -125,7 +125,6 @@ BLOCK_COLUMNS: Final = {
 CONDITION_BLOCKS: Final = tuple(block for block in BLOCKS if f"{block}.on" in COLUMN)
 CONDITION_FIELDS: Final = tuple(GENES[index].name.removeprefix("entry.0.") for index in BLOCK_COLUMNS["entry.0"])
 FIELD: Final = {name: index for index, name in enumerate(CONDITION_FIELDS)}
-RISK_FIELDS: Final = tuple(GENES[index].name.removeprefix("risk.") for index in BLOCK_COLUMNS["risk"])
 
 
 @functools.cache
