@@ -3,8 +3,9 @@
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fitness.bank import FeatureBank
 from fitness.costs import Costs
 from fitness.folds import Window
 from fitness.measures import MEASURES
-from fitness.shards import Shard
+from fitness.shard import Shard
 from fitness.tally import EXIT_REASONS
 from fitness.trace import Trace, trace, trace_buy_and_hold
 from strategies.encoding import phenotype_of
@@ -68,7 +69,7 @@ class Backtest:
                 "start": iso_time(self.trace.timestamps[0]),
                 "end": iso_time(self.trace.timestamps[-1]),
             },
-            "costs": {"fee": self.costs.fee, "slippage": self.costs.slippage, "leverage_cap": self.costs.leverage_cap},
+            "costs": {name: value if isfinite(value) else None for name, value in asdict(self.costs).items()},
             "measures": self.measures(),
             "buy_and_hold": measures_of(self.benchmark),
         }

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from cluster.job_config import JobConfig
-from fitness.costs import Costs
+from cluster.job_config import CostSettings, JobConfig
+from fitness.costs import BPS, Costs
 from fitness.folds import Split
 from fitness.shards import Shard, load_shard, shard_path
 from fitness.timeline import split_together
 from strategies.errors import ConfigError, JournalError
+
+_FUNDINGS_PER_YEAR: Final = 3 * 365
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +58,28 @@ def open_market(config: JobConfig) -> Market:
         embargo=cut.embargo,
         warm_up=cut.warm_up,
     )
-    costs = Costs.from_bps(
-        fee_bps=config.costs.fee_bps,
-        slippage_bps=config.costs.slippage_bps,
-        leverage_cap=config.costs.leverage_cap,
+    return Market(shards, splits, costs_of(config.costs))
+
+
+def costs_of(section: CostSettings) -> Costs:
+    """Return the costs that a job file states, as the kernel takes them.
+
+    Raises:
+        ConfigError: a cost that the market does not know.
+    """
+    return Costs.from_bps(
+        fee_bps=section.fee_bps,
+        slippage_bps=section.slippage_bps,
+        leverage_cap=section.leverage_cap,
+        lot_size=section.lot_size,
+        start_equity=section.capital,
+        fee_per_unit=section.fee_per_unit,
+        spread_volatility=section.spread_volatility,
+        impact=section.impact,
+        volume_share=inf if section.volume_share is None else section.volume_share,
+        borrow=section.borrow_bps_per_year / BPS,
+        funding=section.funding_bps_per_8h / BPS * _FUNDINGS_PER_YEAR,
     )
-    return Market(shards, splits, costs)
 
 
 def shard_entries(market: Market) -> list[dict[str, Any]]:

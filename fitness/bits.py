@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
+from strategies.numba_start import load_numba
+
+load_numba()  # every module of compiled functions imports this one
+
 WORD_BITS = 64
+WORDS_PER_LINE = 8
+"""Words in a cache line."""
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _ONE = np.uint64(1)
 
@@ -55,6 +63,24 @@ def ctz_nb(_typing_context: Any, word: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+def prefetch_nb(_typing_context: Any, words: Any, index: Any) -> Any:
+    """Asks for the cache line that `words[index]` lies in, and goes on; a hint without any effect on results."""
+    if not (isinstance(words, types.Array) and words.ndim == 1 and words.layout == "C"):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row = make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(row.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        whole = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, whole, whole, whole])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, whole(0), whole(3), whole(1)])  # to read, into all caches, as data
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64), codegen
 
 
 @njit(cache=True, nogil=True)

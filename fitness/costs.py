@@ -1,4 +1,4 @@
-"""What a fill costs and what a position risks: the two parameter rows that the kernel reads.
+"""What trading costs and what a position risks: the parameters of the market, and the risk row of a strategy.
 
 Costs belong to the market and are the same for every strategy of a job. Risk belongs to the strategy: its columns are
 the risk genes in their order, without the direction, which the masks already say.
@@ -7,21 +7,30 @@ the risk genes in their order, without the direction, which the masks already sa
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf, isfinite
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strategies.errors import ConfigError, UsageError
 
-_BPS = 10_000.0
+BPS: Final = 10_000.0
+"""Basis points in a whole."""
+
+
+WORST_FILL: Final = 0.5
+"""Most that slippage, spread and impact together may worsen a fill, as a fraction of the price.
+
+Beyond it the models say nothing any more: an order that size does not belong in that market."""
+MOST_LOTS: Final = 2.0**53
+"""Beyond it one lot more or less is no other number."""
 
 
 class Cost(IntEnum):
-    """Columns of a costs row."""
+    """Columns of a costs row: what is the same at every bar. The rest is in `KernelBars.fills`."""
 
     FEE = 0
-    SLIPPAGE = 1
+    FEE_PER_UNIT = 1
     LEVERAGE_CAP = 2
     LOT_SIZE = 3
     START_EQUITY = 4
@@ -68,15 +77,21 @@ N_RISK = len(Risk)
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of a fill and bounds of a size; fractions, not basis points.
+    """Costs of a fill, of holding, and bounds of a size; fractions, not basis points. Models: cost_models.py.
 
     Attributes:
         fee: fraction of the notional, paid on each side.
-        slippage: fraction of the price by which a market or stop order fills worse.
+        slippage: fraction of the price by which a market or stop order fills worse: half the spread, and delay.
         leverage_cap: most notional that may be entered, as a multiple of equity; `inf` switches it off.
         lot_size: units are a multiple of this, rounded down; 0 allows any fraction.
-        start_equity: equity at the start, in the currency of the prices. It matters only with a lot size: tallies are
-            relative to it.
+        start_equity: equity at the start, in the currency of the prices. It matters where a cost is not in proportion:
+            lots, fees per unit, impact, a share of volume. Tallies are relative to it.
+        fee_per_unit: currency per share or contract, paid on each side.
+        spread_volatility: half the spread as a multiple of the volatility of a bar, on top of `slippage`.
+        impact: the Y of the square-root law: a fill worsens by `Y * volatility * sqrt(units / mean volume)`.
+        volume_share: most of a bar's volume that one order may take; `inf` switches it off.
+        borrow: yearly rate on the market value of shorts.
+        funding: yearly rate on the market value that longs pay to shorts; negative where shorts pay.
 
     Raises:
         ConfigError: a value out of its range.
@@ -87,31 +102,44 @@ class Costs:
     leverage_cap: float = 1.0
     lot_size: float = 0.0
     start_equity: float = 1.0
+    fee_per_unit: float = 0.0
+    spread_volatility: float = 0.0
+    impact: float = 0.0
+    volume_share: float = inf
+    borrow: float = 0.0
+    funding: float = 0.0
 
     def __post_init__(self) -> None:
         _check(name="fee", value=self.fee, lowest=0.0, below=1.0)
-        _check(name="slippage", value=self.slippage, lowest=0.0, below=1.0)
-        _check(name="lot_size", value=self.lot_size, lowest=0.0, below=inf)
+        _check(name="slippage", value=self.slippage, lowest=0.0, below=WORST_FILL)
         _check(name="start_equity", value=self.start_equity, lowest=np.finfo(float).tiny, below=inf)
-        if not self.leverage_cap > 0.0:
-            raise ConfigError(f"`leverage_cap` must be above 0, but was {self.leverage_cap}: use 1 for no leverage.")
+        for name in ("lot_size", "fee_per_unit", "spread_volatility", "impact", "borrow"):
+            _check(name=name, value=getattr(self, name), lowest=0.0, below=inf)
+        if not isfinite(self.funding):
+            raise ConfigError(f"`funding` must be a finite yearly rate, but was {self.funding}: 0 switches it off.")
+        for name, off in (("leverage_cap", "use 1 for no leverage"), ("volume_share", "`inf` switches it off")):
+            if not getattr(self, name) > 0.0:
+                raise ConfigError(f"`{name}` must be above 0, but was {getattr(self, name)}: {off}.")
 
     @classmethod
-    def from_bps(
-        cls,
-        *,
-        fee_bps: float,
-        slippage_bps: float,
-        leverage_cap: float = 1.0,
-        lot_size: float = 0.0,
-        start_equity: float = 1.0,
-    ) -> Self:
-        """The costs with fee and slippage given in basis points: 5 is 0.05 %."""
-        return cls(fee_bps / _BPS, slippage_bps / _BPS, leverage_cap, lot_size, start_equity)
+    def from_bps(cls, *, fee_bps: float, slippage_bps: float, **others: float) -> Self:
+        """The costs with fee and slippage given in basis points: 5 is 0.05 %. `others` are fields by name."""
+        return cls(fee_bps / BPS, slippage_bps / BPS, **others)
+
+    @property
+    def has_carry(self) -> bool:
+        """Whether holding a position costs or earns anything."""
+        return self.borrow != 0.0 or self.funding != 0.0
+
+    @property
+    def reads_volume(self) -> bool:
+        """Whether a model asks for the volume of the bars."""
+        return self.impact > 0.0 or self.volume_share < inf
 
     def row(self) -> NDArray[np.float64]:
         """The `(N_COSTS,)` row that the kernel reads, read-only."""
-        row = np.array([self.fee, self.slippage, self.leverage_cap, self.lot_size, self.start_equity], dtype=np.float64)
+        values = (self.fee, self.fee_per_unit, self.leverage_cap, self.lot_size, self.start_equity)
+        row = np.array(values, dtype=np.float64)
         row.flags.writeable = False
         return row
 

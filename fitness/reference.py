@@ -30,13 +30,28 @@ fee.
 exit at bar `x`, at its open or within it, a cooldown of M allows the next decision at the close of `x+M`, so that M
 bars after `x` see no entry. Without cooldown the close of `x` itself may decide.
 
-**Size.** `units = fraction * equity / (fill * (1 + fee))`, or `risk * equity / stop distance` with the tighter of
-stop and trailing distance; never above `leverage_cap * equity / (fill * (1 + fee))`; rounded down to lots. No units,
+**Size.** `units = fraction * equity / (fill * (1 + fee) + fee_per_unit)`, or `risk * equity / stop distance` with the
+tighter of stop and trailing distance; never above `leverage_cap` times the equity over that unit cost; rounded down to
+lots. No units,
 or a size by risk without any stop: no entry.
 
-**Money.** Cash and a position: entering takes `side * units * fill + fee * units * fill` from cash (a short's
-proceeds stay in cash), equity is `cash + side * units * close` at each close. A position still open at the last bar
-closes at its close with slippage and fee. Equity not above 0 at a close: the position is closed at that close, with
+**What a fill costs.** A market or stop order fills worse by the bar's slippage (cost_models.py: a fraction, more where
+it is volatile) plus `impact * sqrt(units)`, together at most half the price; a target is a limit order and fills at
+its price. At an entry the units are sized without impact first; the impact of that size moves the fill, and the size
+is what the moved fill allows, if that is less. Fees are `fee * notional + fee_per_unit * units` on each side, and the
+size leaves room for them.
+
+**Capacity.** One order takes at most a share of its bar's volume. An entry gets what there is, and the rest is not
+bought later. Of an exit, whole lots of the capacity leave at its price; the rest leaves at the next opens, as much as
+each takes, whatever rules and orders say meanwhile. The trade ends with the last unit; its exit price is the mean over
+units, its reason that of the first. Ruin and the end of the window close all that is left, at that close.
+
+**Carry.** A unit held from bar `e` to bar `x` pays what its side's carry rose between the two; it is part of equity at
+each close and leaves cash with the unit.
+
+**Money.** Cash and a position: entering takes `side * units * fill` and the fees from cash (a short's proceeds stay in
+cash), equity is `cash + side * units * close` less carry at each close. A position still open at the last bar closes at
+its close with slippage and fees. Equity not above 0 at a close: the position is closed at that close, with
 costs, reason ruin. Cash not above 0 after any exit: it is set to 0 (a loss beyond the account is the broker's), the
 account is ruined and trades no more. So the profits of all trades always sum to the change of equity.
 
@@ -45,14 +60,16 @@ cash, at an exit the last mark, or the entry equity on the entry bar. A bar coun
 its open.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitness.costs import Costs, OrderKind, Risk, SizeKind
-from fitness.simulation import PriceBars
+from fitness.costs import MOST_LOTS, WORST_FILL, Costs, OrderKind, Risk, SizeKind
+from fitness.kernel_bars import LANES, Fill, PriceBars, kernel_bars
 from fitness.tally import N_TRADE, ExitReason, Simulation, Tally
 
 LONG, SHORT, FLAT = 1, -1, 0
@@ -60,13 +77,18 @@ LONG, SHORT, FLAT = 1, -1, 0
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar's prices, and the ATR at the decision before it."""
+    """One bar's prices, the ATR at the decision before it, and what the cost models say of it."""
 
     open: float
     high: float
     low: float
     close: float
     atr_before: float
+    slippage: float
+    impact: float
+    capacity: float
+    carry: dict[int, float]
+    """By side, what one unit held from the first bar on has cost."""
 
 
 @dataclass
@@ -83,6 +105,13 @@ class Position:
     trail_distance: float
     best_close: float
     """Best close since entry, or the fill if that is better."""
+    carry_paid: float
+    """Carry of one unit up to the entry."""
+    entry_units: float
+    proceeds: float = 0.0
+    """Price times units of the parts that have left."""
+    leaving: ExitReason | None = None
+    """Why a part has left already; the rest follows at the next opens."""
 
     def trailing_stop(self) -> float:
         """The level of the trailing stop in the coming bar."""
@@ -109,6 +138,8 @@ class Account:
     turnover: float = 0.0
     trades: list[tuple[float, ...]] = field(default_factory=list)
     equity: list[float] = field(default_factory=list)
+    bars: list[int] = field(default_factory=list)
+    """The bar of each equity."""
 
 
 def simulate(
@@ -133,6 +164,7 @@ def simulate(
     start, stop = window
     risks = {column: float(risk[column]) for column in Risk}
     account = Account(costs=costs, risk=risks, cash=costs.start_equity, marked=costs.start_equity, ready=start)
+    fills = kernel_bars(bars, atr, costs).fills
     for t in range(start, stop):
         bar = Bar(
             open=float(bars.open[t]),
@@ -140,6 +172,10 @@ def simulate(
             low=float(bars.low[t]),
             close=float(bars.close[t]),
             atr_before=float(atr[t - 1]) if t > start else inf,
+            slippage=float(fills[t, Fill.SLIPPAGE]),
+            impact=float(fills[t, Fill.IMPACT]),
+            capacity=float(fills[t, Fill.CAPACITY]),
+            carry={LONG: float(fills[t, Fill.CARRY_LONG]), SHORT: float(fills[t, Fill.CARRY_SHORT])},
         )
         wanted = FLAT
         if t > start:
@@ -150,7 +186,7 @@ def simulate(
                 wanted = leave_if_due(account, t, bar, *before)
         if wanted != FLAT and not account.ruined:
             enter(account, t, bar, wanted)
-        if account.position is not None:
+        if account.position is not None and account.position.leaving is None:
             protect(account, account.position, t, bar)
         mark(account, t, bar, is_last=t == stop - 1)
     return Simulation(_tally(account), _trades(account), np.array(account.equity))
@@ -179,14 +215,18 @@ def leave_if_due(
     assert position is not None
     time_stop = bars_of(account, Risk.TIME_STOP)
     own_exit = long_exit if position.side == LONG else short_exit
-    if own_exit:
+    if position.leaving is not None:
+        reason = position.leaving
+    elif own_exit:
         reason = ExitReason.EXIT
     elif time_stop > 0 and t - position.entry_bar >= time_stop:
         reason = ExitReason.TIME
     else:
         return FLAT
-    leave(account, position, t, market_price(account, bar.open, -position.side), reason)
-    if bars_of(account, Risk.COOLDOWN) > 0:
+    sold = fillable(account, position.units, bar)
+    price = market_price(bar, bar.open, -position.side, sold)
+    leave(account, position, t, bar, price, sold, reason, at_open=True)
+    if account.position is not None or bars_of(account, Risk.COOLDOWN) > 0:
         return FLAT
     if position.side == LONG:
         return SHORT if short_entry and not short_exit else FLAT
@@ -200,16 +240,17 @@ def enter(account: Account, t: int, bar: Bar, side: int) -> None:
         0.0 < bar.atr_before < inf
     ):
         return
-    fill = market_price(account, bar.open, side)
-    stop = distance(risk[Risk.STOP_KIND], risk[Risk.STOP], fill, bar.atr_before)
-    target = distance(risk[Risk.TARGET_KIND], risk[Risk.TARGET], fill, bar.atr_before)
-    trail = distance(risk[Risk.TRAIL_KIND], risk[Risk.TRAIL], fill, bar.atr_before)
     equity = account.cash
-    units = size(account, equity, fill, min(stop, trail))
+    fill = market_price(bar, bar.open, side, 0.0)
+    units = size(account, equity, fill, bar, bar.capacity)
+    if bar.impact > 0.0 and units > 0.0:
+        fill = market_price(bar, bar.open, side, units)
+        units = min(units, size(account, equity, fill, bar, units))
     if not units > 0.0:
         return
+    stop, target, trail = distances(account, fill, bar)
     notional = units * fill
-    account.cash = account.cash - side * notional - account.costs.fee * notional
+    account.cash = account.cash - side * notional - fees(account, notional, units)
     account.turnover += notional / equity
     account.position = Position(
         side=side,
@@ -221,13 +262,27 @@ def enter(account: Account, t: int, bar: Bar, side: int) -> None:
         target=fill + side * target,
         trail_distance=trail,
         best_close=fill,
+        carry_paid=bar.carry[side],
+        entry_units=units,
     )
 
 
-def size(account: Account, equity: float, fill: float, stop_distance: float) -> float:
+def distances(account: Account, fill: float, bar: Bar) -> tuple[float, float, float]:
+    """Distances of stop, target and trailing stop from a fill."""
+    risk = account.risk
+    return (
+        distance(risk[Risk.STOP_KIND], risk[Risk.STOP], fill, bar.atr_before),
+        distance(risk[Risk.TARGET_KIND], risk[Risk.TARGET], fill, bar.atr_before),
+        distance(risk[Risk.TRAIL_KIND], risk[Risk.TRAIL], fill, bar.atr_before),
+    )
+
+
+def size(account: Account, equity: float, fill: float, bar: Bar, most_units: float) -> float:
     """Units to enter with; 0 when undefined or less than a lot."""
     costs = account.costs
-    unit_cost = fill * (1.0 + costs.fee)
+    stop, _, trail = distances(account, fill, bar)
+    stop_distance = min(stop, trail)
+    unit_cost = fill * (1.0 + costs.fee) + costs.fee_per_unit
     most = costs.leverage_cap * equity / unit_cost
     if account.risk[Risk.SIZE_KIND] == SizeKind.RISK:
         if not 0.0 < stop_distance < inf:
@@ -235,10 +290,28 @@ def size(account: Account, equity: float, fill: float, stop_distance: float) -> 
         units = account.risk[Risk.SIZE] * equity / stop_distance
     else:
         units = account.risk[Risk.SIZE] * equity / unit_cost
-    units = min(units, most)
-    if costs.lot_size > 0.0:
-        units = float(np.floor(units / costs.lot_size)) * costs.lot_size
-    return units
+    return in_lots(account, min(units, most, most_units))
+
+
+def in_lots(account: Account, units: float) -> float:
+    """Units rounded down to whole lots."""
+    lot = account.costs.lot_size
+    if not lot > 0.0:
+        return units
+    lots = float(np.floor(units / lot))
+    while lots * lot > units and lots < MOST_LOTS:
+        lots -= 1.0
+    return lots * lot
+
+
+def fillable(account: Account, units: float, bar: Bar) -> float:
+    """How many of the units that are to be sold this bar takes."""
+    return units if units <= bar.capacity else in_lots(account, bar.capacity)
+
+
+def fees(account: Account, notional: float, units: float) -> float:
+    """Fees of one fill."""
+    return account.costs.fee * notional + account.costs.fee_per_unit * units
 
 
 def protect(account: Account, position: Position, t: int, bar: Bar) -> None:
@@ -254,10 +327,12 @@ def protect(account: Account, position: Position, t: int, bar: Bar) -> None:
         reached, jumped = bar.low <= position.target, bar.open <= position.target
     if stopped or gapped:
         reason = ExitReason.STOP if level == position.stop else ExitReason.TRAIL
-        price = market_price(account, bar.open if gapped else level, -position.side)
-        leave(account, position, t, price, reason)
+        sold = fillable(account, position.units, bar)
+        price = market_price(bar, bar.open if gapped else level, -position.side, sold)
+        leave(account, position, t, bar, price, sold, reason)
     elif reached or jumped:
-        leave(account, position, t, bar.open if jumped else position.target, ExitReason.TARGET)
+        price = bar.open if jumped else position.target
+        leave(account, position, t, bar, price, fillable(account, position.units, bar), ExitReason.TARGET)
 
 
 def mark(account: Account, t: int, bar: Bar, *, is_last: bool) -> None:
@@ -265,49 +340,67 @@ def mark(account: Account, t: int, bar: Bar, *, is_last: bool) -> None:
     position = account.position
     equity = account.cash
     if position is not None:
-        equity = account.cash + position.signed_units() * bar.close
+        owed = position.units * (bar.carry[position.side] - position.carry_paid)
+        equity = account.cash + position.signed_units() * bar.close - owed
         if position.side == LONG:
             position.best_close = max(position.best_close, bar.close)
         else:
             position.best_close = min(position.best_close, bar.close)
         if is_last or not equity > 0.0:
             reason = ExitReason.END if equity > 0.0 else ExitReason.RUIN
-            leave(account, position, t, market_price(account, bar.close, -position.side), reason)
+            price = market_price(bar, bar.close, -position.side, position.units)
+            leave(account, position, t, bar, price, position.units, reason)
             equity = account.cash
     account.marked = equity
     account.equity.append(equity)
+    account.bars.append(t)
 
 
-def leave(account: Account, position: Position, t: int, price: float, reason: ExitReason) -> None:
-    """Closes the position at `price` in bar `t` and books the trade."""
-    notional = position.units * price
+def leave(
+    account: Account, position: Position, t: int, bar: Bar, price: float, sold: float, reason: ExitReason,
+    *, at_open: bool = False,
+) -> None:  # fmt: skip
+    """Sells units of the position at `price` in bar `t`; books the trade when none is left."""
+    side = position.side
+    notional = sold * price
     known = position.entry_equity if position.entry_bar == t else account.marked
     account.turnover += notional / known
-    account.cash = account.cash + position.side * notional - account.costs.fee * notional
+    owed = sold * (bar.carry[side] - position.carry_paid)
+    account.cash = account.cash + side * notional - fees(account, notional, sold) - owed
+    position.proceeds += notional
+    position.leaving = reason if position.leaving is None else position.leaving
+    if sold < position.units:
+        position.units -= sold
+        return
     if not account.cash > 0.0:
         account.cash = 0.0
         account.ruined = True
+    exit_price = price if sold == position.entry_units else position.proceeds / position.entry_units
     profit = account.cash - position.entry_equity
     account.trades.append(
         (
-            position.side,
+            side,
             position.entry_bar,
             t,
             position.entry_price,
-            price,
-            position.units,
+            exit_price,
+            position.entry_units,
             profit,
-            reason,
+            position.leaving,
             position.entry_equity,
+            at_open,
         )
     )
     account.position = None
     account.ready = t + bars_of(account, Risk.COOLDOWN)
 
 
-def market_price(account: Account, price: float, side: int) -> float:
+def market_price(bar: Bar, price: float, side: int, units: float) -> float:
     """The fill of a market or stop order: buys (side 1) pay more, sells (side -1) get less."""
-    return price * (1.0 + side * account.costs.slippage)
+    adverse = bar.slippage
+    if bar.impact > 0.0 and units > 0.0:
+        adverse = min(bar.slippage + bar.impact * sqrt(units), WORST_FILL)
+    return price * (1.0 + side * adverse)
 
 
 def bars_of(account: Account, column: Risk) -> int:
@@ -325,7 +418,17 @@ def distance(kind: float, value: float, fill: float, atr: float) -> float:
 
 
 def _trades(account: Account) -> NDArray[np.float64]:
-    return np.array(account.trades, dtype=np.float64).reshape(len(account.trades), N_TRADE)
+    rows = [trade[:N_TRADE] for trade in account.trades]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), N_TRADE)
+
+
+_POWERS: Final[dict[Tally, Callable[[float], float]]] = {
+    Tally.SUM_R: lambda r: r,
+    Tally.SUM_R2: lambda r: r * r,
+    Tally.SUM_R3: lambda r: r * r * r,
+    Tally.SUM_R4: lambda r: (r * r) * (r * r),
+    Tally.SUM_DOWN2: lambda r: r * r if r < 0.0 else 0.0,
+}
 
 
 def _tally(account: Account) -> NDArray[np.float64]:
@@ -333,24 +436,23 @@ def _tally(account: Account) -> NDArray[np.float64]:
     start_equity = account.costs.start_equity
     before = peak = trough = start_equity
     row[Tally.N_BARS] = len(account.equity)
-    for equity in account.equity:
+    sums = {column: [0.0] * LANES for column in _POWERS}
+    for t, equity in zip(account.bars, account.equity, strict=True):
         r = equity / before - 1.0 if before > 0.0 else 0.0
-        row[Tally.SUM_R] += r
-        row[Tally.SUM_R2] += r * r
-        row[Tally.SUM_R3] += r * r * r
-        row[Tally.SUM_R4] += (r * r) * (r * r)
-        row[Tally.SUM_DOWN2] += r * r if r < 0.0 else 0.0
+        for column, power in _POWERS.items():
+            sums[column][t % LANES] += power(r)
         peak, trough = max(peak, equity), min(trough, equity)
         row[Tally.MAX_DRAWDOWN] = max(row[Tally.MAX_DRAWDOWN], (peak - equity) / peak)
         before = equity
+    for column, (a, b, c, d, e, f, g, h) in sums.items():
+        row[column] = ((a + b) + (c + d)) + ((e + f) + (g + h))
     row[Tally.GROWTH] = before / start_equity
     row[Tally.PEAK_GROWTH] = peak / start_equity
     row[Tally.TROUGH_GROWTH] = trough / start_equity
     row[Tally.RUINED] = float(account.ruined)
     row[Tally.TURNOVER] = account.turnover
-    for _, entry_bar, exit_bar, _, _, _, profit, reason, entry_equity in account.trades:
+    for _, entry_bar, exit_bar, _, _, _, profit, _, entry_equity, left_at_open in account.trades:
         share = profit / entry_equity
-        left_at_open = reason in (ExitReason.EXIT, ExitReason.TIME)
         row[Tally.BARS_HELD] += exit_bar - entry_bar + (0 if left_at_open else 1)
         row[Tally.N_TRADES] += 1
         row[Tally.N_WINS] += 1 if profit > 0.0 else 0

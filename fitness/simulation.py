@@ -1,14 +1,15 @@
 """The checked edge of the kernel: arrays of any origin in, tallies or a whole simulation out."""
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fitness.account import N_ACCOUNT
 from fitness.bits import n_words
 from fitness.costs import N_RISK, Costs
 from fitness.kernel import MASK_ROLES, simulate_many_nb, simulate_nb
+from fitness.kernel_bars import KernelBars, PriceBars, kernel_bars
 from fitness.tally import N_TALLY, N_TRADE, Simulation, Tally
 from strategies.errors import UsageError
 
@@ -16,26 +17,6 @@ Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 N_ROLES = len(MASK_ROLES)
-
-
-class PriceBars(Protocol):
-    """What the kernel reads of a shard: four float64 arrays `(n_bars,)`, finite and positive."""
-
-    @property
-    def open(self) -> Float64:
-        """First price of each bar."""
-
-    @property
-    def high(self) -> Float64:
-        """Highest price of each bar."""
-
-    @property
-    def low(self) -> Float64:
-        """Lowest price of each bar."""
-
-    @property
-    def close(self) -> Float64:
-        """Last price of each bar."""
 
 
 def simulate_many(
@@ -62,17 +43,29 @@ def simulate_many(
     Raises:
         UsageError: an array of the wrong shape, a mask row or a window out of range, a risk that is not finite.
     """
-    prices = _prices(bars, atr)
-    n_bars = len(atr)
+    prepared = kernel_bars(bars, atr, costs)
+    return simulate_prepared(bars=prepared, masks=masks, mask_rows=mask_rows, windows=windows, risks=risks)
+
+
+def simulate_prepared(
+    *, bars: KernelBars, masks: Words, mask_rows: NDArray[np.int64], windows: NDArray[np.int64], risks: Float64
+) -> Float64:
+    """As `simulate_many`, on bars and costs that have been prepared: worth it where they are used more than once.
+
+    Raises:
+        UsageError: as `simulate_many`.
+    """
     masks = _frozen(masks, np.uint64)
-    _require(masks.ndim == 2 and masks.shape[1] == n_words(n_bars), "`masks` must be (n_masks, n_words)", masks.shape)
+    wide = masks.ndim == 2 and masks.shape[1] == n_words(bars.n_bars)
+    _require(wide, "`masks` must be (n_masks, n_words)", masks.shape)
     rows, risks = _frozen(mask_rows, np.int64), _checked_risks(risks)
     _require(rows.shape == (len(risks), N_ROLES), f"`mask_rows` must be ({len(risks)}, {N_ROLES})", rows.shape)
     known = (rows >= 0) & (rows < len(masks))
     _require(bool(known.all()), f"A mask row must be in [0, {len(masks)})", rows[~known].tolist())
-    windows = _checked_windows(windows, n_bars)
+    windows = _checked_windows(windows, bars.n_bars)
     tallies = np.empty((len(risks), len(windows), N_TALLY))
-    simulate_many_nb(*prices, masks, rows, windows, risks, costs.row(), tallies)
+    outputs = tallies, np.empty((0, N_TRADE)), np.empty(0), np.empty((len(risks), N_ACCOUNT))
+    simulate_many_nb(bars.blocks, bars.fills, masks, rows, windows, risks, bars.costs, *outputs)
     return tallies
 
 
@@ -92,23 +85,16 @@ def simulate_one(
     Raises:
         UsageError: as `simulate_many`.
     """
-    prices = _prices(bars, atr)
+    prepared = kernel_bars(bars, atr, costs)
     words = _frozen(masks, np.uint64)
-    shape = (N_ROLES, n_words(len(atr)))
+    shape = (N_ROLES, n_words(prepared.n_bars))
     _require(words.shape == shape, f"`masks` must be {shape}", words.shape)
     risks = _checked_risks(np.reshape(risk, (1, -1)))
-    start, stop = (int(bound) for bound in _checked_windows(np.array([window]), len(atr))[0])
+    start, stop = (int(bound) for bound in _checked_windows(np.array([window]), prepared.n_bars)[0])
     tally, trades, equity = np.empty(N_TALLY), np.empty((stop - start, N_TRADE)), np.empty(stop - start)
-    simulate_nb(*prices, *words, start, stop, risks[0], costs.row(), tally, trades, equity)
+    outputs = tally, trades, equity, np.empty(N_ACCOUNT)
+    simulate_nb(prepared.blocks, prepared.fills, *words, start, stop, risks[0], prepared.costs, *outputs)
     return Simulation(tally, trades[: int(tally[Tally.N_TRADES])].copy(), equity)
-
-
-def _prices(bars: PriceBars, atr: Float64) -> list[Float64]:
-    columns: Iterable[Float64] = (bars.open, bars.high, bars.low, bars.close, atr)
-    prices = [_frozen(column, np.float64) for column in columns]
-    shapes = {column.shape for column in prices}
-    _require(shapes == {(len(atr),)}, "Bars and `atr` must all be (n_bars,)", sorted(shapes))
-    return prices
 
 
 def _checked_risks(risks: Float64) -> Float64:

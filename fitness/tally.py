@@ -7,6 +7,9 @@ boundary. So folds, shards and batches can be computed anywhere and put together
 Per-bar return: `r[t] = equity[t] / equity[t-1] - 1` for every bar of the window `[start, stop)`, with equity marked at
 the closes and `equity[start-1]` the equity at the start. The first bar of a window is always flat (its close is the
 first decision), so its return is 0: it counts in `n_bars`, and that is what makes windows merge without a seam.
+
+Sums over bars are kept as eight, bar `t` of the shard in sum `t % 8`, and added up as a tree at the end:
+`((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7))`. So a sum has one value to the last bit, and eight bars go in at a time.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """`studbook backtest`: one strategy on one shard."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,30 +30,36 @@ def backtest(
     runs: Annotated[str, typer.Option("--runs", envvar="STUDBOOK_RUNS", help="Where ids are looked up.")] = str(RUNS),
     since: Annotated[datetime | None, typer.Option("--from", formats=DATES, help="First day traded.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=DATES, help="Last day traded.")] = None,
-    fee_bps: Annotated[float, typer.Option("--fee-bps", min=0, help="Fee of each fill, in basis points.")] = 5.0,
-    slippage_bps: Annotated[float, typer.Option("--slippage-bps", min=0, help="Slippage of each fill.")] = 2.0,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Job file whose costs are taken.")] = None,
+    fee_bps: Annotated[float | None, typer.Option("--fee-bps", min=0, help="Fee of each fill (5).")] = None,
+    slippage_bps: Annotated[float | None, typer.Option("--slippage-bps", min=0, help="Slippage (2).")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Trade a strategy on one shard, beside buy and hold.
 
-    Costs are on. Decisions at a close fill at the next open. Indicators warm up on the bars before `--from`.
+    Costs are on: those of a job file, or its defaults. Decisions at a close fill at the next open. Indicators warm up
+    on the bars before `--from`.
 
     Examples:
       studbook backtest sma_cross --symbol SPX
       studbook backtest strategy.json -s AAPL --from 2005-01-01 --to 2009-12-31 --trades
       studbook backtest 3f9ac2 -s SPX --fee-bps 1 --json
+      studbook backtest 3f9ac2 -s SPX --config configs/quickstart.yaml
     """
-    from pathlib import Path
-
     from cluster.backtest import find_strategy, run_backtest, window_of
-    from fitness.costs import Costs
+    from cluster.job_config import CostSettings
+    from cluster.market import costs_of
+    from cluster.settings import load_config
     from fitness.shards import load_shard
 
     found = find_strategy(strategy, Path(runs))
     shard = load_shard(root, symbol, timeframe)
     window = window_of(shard, since=since, until=until)
-    result = run_backtest(found, shard, window=window, costs=Costs.from_bps(fee_bps=fee_bps, slippage_bps=slippage_bps))
+    section = load_config(config).costs if config is not None else CostSettings()
+    given = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
+    result = run_backtest(found, shard, window=window, costs=costs_of(section))
     if found.record is not None and found.record.get("lockbox") is None:
         say(f"note: {found.origin} has not read this strategy's lockbox; a window that reaches into it spoils it.")
     reply_of(context, as_json=as_json).give(

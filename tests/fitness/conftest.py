@@ -12,6 +12,7 @@ from fitness.simulation import simulate_one
 from fitness.tally import ExitReason, Simulation, Trade
 
 FREE = Costs(fee=0.0, slippage=0.0)
+DAY_US = 86_400_000_000
 
 
 class Outcome(Simulation):
@@ -30,16 +31,20 @@ def on_kernel(**case):
 
 @pytest.fixture(params=[on_kernel, reference.simulate], ids=["kernel", "twin"])
 def run(request):
-    """Runs rows of open, high, low, close with masks given as the bars at which they are true; the rest is risk."""
+    """Runs rows of open, high, low, close, a day apart; masks are the bars at which they are true; the rest is risk."""
 
-    def simulate(rows, *, costs=FREE, window=None, atr=2.0, long=(), leave=(), short=(), cover=(), **risk):
+    def simulate(rows, *, costs=FREE, window=None, atr=2.0, volume=1e6, long=(), leave=(), short=(), cover=(), **risk):
         n_bars = len(rows)
         prices = np.array(rows, dtype=np.float64).T.copy()
         masks = np.zeros((4, n_bars), dtype=bool)
         for mask, true_at in zip(masks, (long, leave, short, cover), strict=True):
             mask[list(true_at)] = True
         found = request.param(
-            bars=SimpleNamespace(**dict(zip(("open", "high", "low", "close"), prices, strict=True))),
+            bars=SimpleNamespace(
+                **dict(zip(("open", "high", "low", "close"), prices, strict=True)),
+                volume=np.broadcast_to(np.asarray(volume, dtype=np.float64), n_bars).copy(),
+                timestamps=np.arange(n_bars) * DAY_US,
+            ),
             atr=np.broadcast_to(np.asarray(atr, dtype=np.float64), n_bars).copy(),
             masks=masks,
             window=window or (0, n_bars),

@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from fitness import bits, kernel, reference
+from fitness import account, bits, kernel, orders, reference
+from fitness.account import N_ACCOUNT
 from fitness.bits import pack, unpack
 from fitness.costs import Costs, OrderKind, Risk, risk_row
+from fitness.kernel_bars import kernel_bars
 from fitness.simulation import simulate_many, simulate_one
 from fitness.tally import N_TALLY, N_TRADE, ExitReason, Tally, Trade
 from strategies.errors import UsageError
 
+PRICES = ("open", "high", "low", "close")
 BAR_STYLES = ("plain", "gaps", "limit moves", "flat", "ticks", "wild")
 
 
@@ -39,10 +42,24 @@ def random_bars(rng, n_bars, style):
     bars = [open_, high, low, close]
     if style == "ticks":
         bars = [np.maximum(np.round(prices / 2.0) * 2.0, 2.0) for prices in bars]
-    return SimpleNamespace(**dict(zip(("open", "high", "low", "close"), bars, strict=True)))
+    bars += [np.floor(np.exp(rng.normal(9.0, 2.0, n_bars))) * (rng.random(n_bars) < 0.95)]
+    bars += [np.cumsum(rng.choice([1, 1, 3, 30], n_bars)) * 86_400_000_000]
+    return SimpleNamespace(**dict(zip(("open", "high", "low", "close", "volume", "timestamps"), bars, strict=True)))
 
 
-def random_case(*, seed, n_bars, style, densities, kinds):
+def random_models(rng):
+    """Parameters of the cost models, each off as often as not."""
+    return {
+        "fee_per_unit": float(rng.choice([0.0, 0.01, 5.0])),
+        "spread_volatility": float(rng.choice([0.0, 0.0, 0.2, 30.0])),
+        "impact": float(rng.choice([0.0, 0.0, 1.0, 50.0])),
+        "volume_share": float(rng.choice([np.inf, np.inf, 0.5, 0.01])),
+        "borrow": float(rng.choice([0.0, 0.0, 0.03, 40.0])),
+        "funding": float(rng.choice([0.0, 0.0, -0.2, 0.1, 30.0])),
+    }
+
+
+def random_case(*, seed, n_bars, style, densities, kinds, has_models=True):
     """Everything that `simulate` takes."""
     rng = np.random.default_rng(seed)
     risk = risk_row(
@@ -62,7 +79,8 @@ def random_case(*, seed, n_bars, style, densities, kinds):
         slippage=float(rng.choice([0.0, 0.0005, 0.03])),
         leverage_cap=float(rng.choice([1.0, 3.0, 20.0, np.inf])),
         lot_size=float(rng.choice([0.0, 0.0, 0.001, 1.0])),
-        start_equity=float(rng.choice([1.0, 10_000.0])),
+        start_equity=float(rng.choice([1.0, 10_000.0, 3_000_000.0])),
+        **(random_models(rng) if has_models else {}),
     )
     atr = np.abs(rng.normal(2.0, 1.0, n_bars))
     atr[: rng.integers(0, 5)] = np.nan
@@ -95,6 +113,7 @@ cases = st.builds(
     style=st.sampled_from(BAR_STYLES),
     densities=densities,
     kinds=kinds,
+    has_models=st.booleans(),
 )
 
 
@@ -102,6 +121,26 @@ cases = st.builds(
 @given(cases)
 def test_kernel_equals_its_twin_to_the_last_bit(case):
     assert_same(*both(case))
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases, st.lists(st.integers(0, 260), max_size=4))
+def test_a_window_played_in_parts_is_the_window_played_at_once(case, cuts):
+    prepared = kernel_bars(case["bars"], case["atr"], case["costs"])
+    (start, stop), words = case["window"], pack(case["masks"])
+    tally, trades, equity = np.empty(N_TALLY), np.empty((stop - start, N_TRADE)), np.empty(stop - start)
+    row, outputs = np.empty(N_ACCOUNT), (tally, trades, equity)
+    account.begin_nb(start, case["costs"].start_equity, row, tally)
+    for until in [*sorted(cut for cut in cuts if start < cut < stop), stop]:
+        known = words.copy()
+        known[:, (until + 63) >> 6 :] = 0  # what lies beyond is not looked at
+        bars = prepared.blocks, prepared.fills
+        kernel.play_nb(*bars, *known, start, stop, until, case["risk"], prepared.costs, *outputs, row)
+    account.finish_nb(stop - start, case["costs"].start_equity, row, tally)
+    whole, _ = both(case)
+    np.testing.assert_array_equal(tally, whole.tally)
+    np.testing.assert_array_equal(equity, whole.equity)
+    np.testing.assert_array_equal(trades[: len(whole.trades)], whole.trades)
 
 
 @settings(max_examples=150, deadline=None)
@@ -157,9 +196,13 @@ def test_future_bars_change_nothing_that_is_past(case, cut, seed):
 @settings(max_examples=100, deadline=None)
 @given(cases)
 def test_prices_scaled_by_a_power_of_two_change_no_return(case):
-    scaled = SimpleNamespace(**{name: prices * 4.0 for name, prices in vars(case["bars"]).items()})
+    columns = vars(case["bars"]).items()
+    scaled = SimpleNamespace(**{name: values * (4.0 if name in PRICES else 1) for name, values in columns})
     costs = case["costs"]
-    fractional = Costs(costs.fee, costs.slippage, costs.leverage_cap, 0.0, costs.start_equity)
+    fractional = Costs(
+        costs.fee, costs.slippage, costs.leverage_cap, 0.0, costs.start_equity, borrow=costs.borrow,
+        funding=costs.funding, spread_volatility=costs.spread_volatility,
+    )  # fmt: skip
     now, _ = both({**case, "costs": fractional})
     then, _ = both({**case, "costs": fractional, "bars": scaled, "atr": case["atr"] * 4.0})
     np.testing.assert_array_equal(now.tally, then.tally)
@@ -208,11 +251,14 @@ def test_many_equals_one_by_one_for_every_strategy_and_window():
 def test_trades_and_equity_are_recorded_only_where_there_is_room():
     case = a_case()
     bars, words = case["bars"], pack(case["masks"])
-    prices = (bars.open, bars.high, bars.low, bars.close, case["atr"])
+    prepared = kernel_bars(bars, case["atr"], case["costs"])
     full = simulate_one(**{**case, "masks": words, "window": (0, 300)})
     assert len(full.trades) > 3
     tally, some = np.empty(N_TALLY), np.full((2, N_TRADE), -1.0)
-    n_trades = kernel.simulate_nb(*prices, *words, 0, 300, case["risk"], case["costs"].row(), tally, some, np.empty(0))
+    outputs = tally, some, np.empty(0), np.empty(N_ACCOUNT)
+    n_trades = kernel.simulate_nb(
+        prepared.blocks, prepared.fills, *words, 0, 300, case["risk"], prepared.costs, *outputs
+    )
     assert n_trades == len(full.trades)
     np.testing.assert_array_equal(some, full.trades[:2])
     np.testing.assert_array_equal(tally, full.tally)
@@ -222,16 +268,16 @@ def test_read_only_and_writable_inputs_give_the_same_bits():
     kernel.warm_up_kernel()
     case = a_case()
     writable, _ = both(case)
-    bars = case["bars"]
-    prices = [bars.open, bars.high, bars.low, bars.close, case["atr"]]
-    inputs = [*(p.copy() for p in prices), *pack(case["masks"]), case["risk"], np.array(case["costs"].row())]
+    prepared = kernel_bars(case["bars"], case["atr"], case["costs"])
+    inputs = [prepared.blocks.copy(), prepared.fills.copy(), *pack(case["masks"]), case["risk"], prepared.costs.copy()]
     results = []
     for is_writable in (True, False):
         for array in inputs:
             array.flags.writeable = is_writable
         tally, trades, equity = np.empty(N_TALLY), np.empty((300, N_TRADE)), np.empty(300)
         start, stop = case["window"]
-        n = kernel.simulate_nb(*inputs[:9], start, stop, *inputs[9:], tally, trades, equity[: stop - start])
+        outputs = tally, trades, equity[: stop - start], np.empty(N_ACCOUNT)
+        n = kernel.simulate_nb(*inputs[:6], start, stop, *inputs[6:], *outputs)
         results.append((tally, trades[:n], equity[: stop - start]))
     for read, written in zip(*results, strict=True):
         np.testing.assert_array_equal(read, written)
@@ -243,12 +289,12 @@ def test_a_bounds_checked_build_gives_the_same_bits():
     for seed in range(20):
         case = a_case(seed, n_bars=64 + seed % 3)
         found, _ = both(case)
-        bars, (start, stop) = case["bars"], case["window"]
+        start, stop = case["window"]
+        prepared = kernel_bars(case["bars"], case["atr"], case["costs"])
         tally, trades, equity = np.empty(N_TALLY), np.empty((stop - start, N_TRADE)), np.empty(stop - start)
-        prices = (bars.open, bars.high, bars.low, bars.close, case["atr"])
-        n = checked(
-            *prices, *pack(case["masks"]), start, stop, case["risk"], case["costs"].row(), tally, trades, equity
-        )
+        outputs = tally, trades, equity, np.empty(N_ACCOUNT)
+        masks = pack(case["masks"])
+        n = checked(prepared.blocks, prepared.fills, *masks, start, stop, case["risk"], prepared.costs, *outputs)
         np.testing.assert_array_equal(tally, found.tally)
         np.testing.assert_array_equal(trades[:n], found.trades)
         np.testing.assert_array_equal(equity, found.equity)
@@ -297,7 +343,7 @@ def test_next_bars_equal_a_plain_search(seed, n_bars, density):
     enters = (long_entry & ~long_exit & ~short_entry) | (short_entry & ~short_exit & ~long_entry)
     for mask, found in (
         (long_entry, bits.next_bar_nb(words[0], start, stop)),
-        (enters, kernel.next_entry_nb(*words, start, stop)),
+        (enters, orders.next_entry_nb(*words, start, stop)),
     ):
         ahead = np.flatnonzero(mask[start:stop])
         assert found == (start + ahead[0] if len(ahead) else stop)

@@ -100,7 +100,7 @@ def test_costs_in_basis_points_are_fractions_in_the_row():
     assert costs == Costs(0.0005, 0.0002, 1.0, 1.0, 1e4)
     row = costs.row()
     assert row.shape == (N_COSTS,)
-    assert (row[Cost.FEE], row[Cost.SLIPPAGE], row[Cost.LEVERAGE_CAP]) == (0.0005, 0.0002, 1.0)
+    assert (row[Cost.FEE], row[Cost.FEE_PER_UNIT], row[Cost.LEVERAGE_CAP]) == (0.0005, 0.0, 1.0)
     assert (row[Cost.LOT_SIZE], row[Cost.START_EQUITY]) == (1.0, 1e4)
     assert not row.flags.writeable
 
