@@ -1,48 +1,72 @@
 """The feature bank of a shard: operand columns and condition masks, computed once and kept within a budget of bytes.
 
-What it returns never depends on the budget, only how often it is computed again: a budget of 0 keeps nothing. The
-least recently used entry is dropped first. A bank belongs to one thread.
+Both lie in arenas (arena.py) and are found by compiled code for a whole population at once; Python is called for the
+columns that are missing, and for nothing else. What comes back never depends on the budget, only how often it is
+computed again: the least a bank keeps is what one strategy needs at the same time. A bank belongs to one thread.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from fitness.bits import n_words
-from fitness.masks import condition_nb
-from fitness.shards import Shard
-from strategies.catalogue import CLOSE, PERCENT_OF_CLOSE, SOURCES, catalogue, kind_index, level_unit_of
+from fitness.arena import Arena, ArenaStatistics
+from fitness.bits import WORD_BITS, n_words
+from fitness.conditions import CONDITION, CONDITION_KEY, OPERAND_KEY, STRATEGY, UNREADABLE, Layout, operands
+from fitness.costs import Costs
+from fitness.kernel_bars import KernelBars, kernel_bars
+from fitness.masks import pad, padded_size
+from fitness.placing import fill_masks_nb, place_conditions_nb, place_operands_nb, waiting_room
+from fitness.shard import Shard
+from strategies.catalogue import CLOSE, SOURCES, kind_index
 from strategies.errors import DataError, UsageError
-from strategies.genes import CONDITION_FIELDS, FIELD, STOP_ATR_PERIOD
-from strategies.operands import column
+from strategies.genes import CONDITION_FIELDS, STOP_ATR_PERIOD
+from strategies.lookup import N_SOURCES
+from strategies.operands import column, columns_of
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
-_Array = TypeVar("_Array", Float64, Words)
+Integers = NDArray[np.int64]
 
 DEFAULT_BYTE_BUDGET: Final = 256 * 2**20
-ENTRY_OVERHEAD: Final = 300
-"""Bytes that an entry takes besides its numbers: array object, key, place in the order of use."""
+MASK_SHARE: Final = 0.125
+"""Of the budget; the rest is for columns. A mask takes a 64th of a column's bytes, and saves looking at two of them."""
 
-_LEFT: Final = FIELD["left.kind"]
-_RIGHT: Final = FIELD["right.kind"]
-_NO_LEVEL_UNIT: Final = "ones"
-_PERCENT_UNIT: Final = "close / 100"
+_ONES: Final = np.ones(WORD_BITS)
 
 
 @dataclass(frozen=True)
 class BankStatistics:
-    """What a bank did: entries found and not found, entries dropped, entries and bytes held now."""
+    """What a bank did."""
 
-    hits: int
-    misses: int
-    dropped: int
-    n_entries: int
-    n_bytes: int
+    columns: ArenaStatistics
+    masks: ArenaStatistics
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held now."""
+        return self.columns.n_bytes + self.masks.n_bytes
+
+
+class Placed(NamedTuple):
+    """The masks of the strategies `start` to `stop` of a population, valid until the next ones are asked for.
+
+    Attributes:
+        places: `(n, 2, n_conditions)` of the whole population: row of each condition's mask, `NONE` where there is
+            none, `UNREADABLE` where it is no condition; as written, and mirrored for strategies that trade both ways.
+        start: first row of the population.
+        stop: first row after it.
+        masks: packed `(n_masks, n_words)`, read-only; undefined outside of the words that were asked for.
+        failed: `(n_masks,)` where an operand could not be computed.
+    """
+
+    places: Integers
+    start: int
+    stop: int
+    masks: Words
+    failed: NDArray[np.bool_]
 
 
 class FeatureBank:
@@ -50,7 +74,8 @@ class FeatureBank:
 
     Args:
         shard: the bars; may be read-only.
-        byte_budget: most bytes to keep, 0 or more.
+        byte_budget: most bytes to keep, 0 or more; whatever it is, a bank keeps what one strategy needs. Address space
+            is taken for all of it at once, memory as it is used.
 
     Raises:
         DataError: bars that must not become fitness: unequal lengths, not finite, a price that is not positive.
@@ -59,48 +84,49 @@ class FeatureBank:
 
     def __init__(self, shard: Shard, byte_budget: int = DEFAULT_BYTE_BUDGET) -> None:
         if byte_budget < 0:
-            raise UsageError(f"`byte_budget` must be 0 or more, but was {byte_budget}. 0 keeps nothing.")
+            raise UsageError(f"`byte_budget` must be 0 or more, but was {byte_budget}. 0 keeps next to nothing.")
         _check_bars(shard)
         self.shard = shard
         self.byte_budget = byte_budget
         self.n_bars = int(shard.close.size)
         self.n_words = n_words(self.n_bars)
-        self._entries: OrderedDict[Hashable, Float64 | Words] = OrderedDict()
-        self._n_bytes = self._hits = self._misses = self._dropped = 0
+        for_masks = int(MASK_SHARE * byte_budget)
+        self._masks = Arena(
+            n_key=CONDITION_KEY,
+            row_size=self.n_words,
+            dtype=np.uint64,
+            byte_budget=for_masks,
+            at_least=2 * STRATEGY.blocks.size,
+        )
+        self._columns = Arena(
+            n_key=OPERAND_KEY,
+            row_size=padded_size(self.n_bars),
+            dtype=np.float64,
+            byte_budget=byte_budget - for_masks,
+            at_least=2,
+        )
+        self._percent = np.empty(padded_size(self.n_bars))
+        pad(shard.close / 100.0, self._percent)
+        self._words = (0, 0)
+        self._atr: Float64 | None = None
+        self._prepared: tuple[Costs, KernelBars] | None = None
 
     def statistics(self) -> BankStatistics:
-        """What the bank did so far."""
-        return BankStatistics(self._hits, self._misses, self._dropped, len(self._entries), self._n_bytes)
-
-    def column(self, kind: int, source: int, parameters: Sequence[float]) -> Float64:
-        """The column `(n_bars,)` of an operand without lag, read-only, NaN in its warm-up.
-
-        Args:
-            kind: index in the catalogue.
-            source: index in `SOURCES`; ignored by kinds that take none.
-            parameters: values for the kind's parameters; further ones are ignored.
-
-        Raises:
-            StrategyError: no such kind or source, or too few parameters.
-        """
-        values = tuple(parameters)
-        if 0 <= kind < len(catalogue()):
-            entry = catalogue()[kind]
-            source = source if entry.takes_source else CLOSE
-            values = values[: len(entry.parameters)]
-        return self._kept((kind, source, values), lambda: column(kind, source, values, self.shard))
+        """What the bank did so far. What it always keeps, ATR and bars as the kernel reads them, is not counted."""
+        return BankStatistics(self._columns.statistics(), self._masks.statistics())
 
     def atr(self) -> Float64:
-        """The average true range `(n_bars,)` that stops are measured in."""
-        return self.column(kind_index("ATR"), CLOSE, (float(STOP_ATR_PERIOD),))
+        """The average true range `(n_bars,)` that stops are measured in, read-only."""
+        if self._atr is None:
+            self._atr = column(kind_index("ATR"), CLOSE, (float(STOP_ATR_PERIOD),), self.shard)
+            self._atr.flags.writeable = False
+        return self._atr
 
-    def mask(self, condition: Float64) -> Words:
-        """Packed truth `(n_words,)` of one phenotype condition block `(n_fields,)`, read-only.
-
-        Raises:
-            StrategyError: as `column`.
-        """
-        return self._kept(condition.tobytes(), lambda: self._condition(condition))
+    def kernel_bars(self, costs: Costs) -> KernelBars:
+        """The bars as the kernel reads them, under `costs`; those of the last costs are kept."""
+        if self._prepared is None or self._prepared[0] != costs:
+            self._prepared = costs, kernel_bars(self.shard, self.atr(), costs)
+        return self._prepared[1]
 
     def masks(self, conditions: Float64) -> tuple[Words, NDArray[np.bool_]]:
         """Packed truth `(n, n_words)` of condition blocks `(n, n_fields)`, and which of them could be computed `(n,)`.
@@ -113,57 +139,110 @@ class FeatureBank:
                 "Take the columns of a block from `genes.BLOCK_COLUMNS`."
             )
         words = np.zeros((len(conditions), self.n_words), dtype=np.uint64)
-        sound = np.ones(len(conditions), dtype=np.bool_)
-        for row, condition in enumerate(conditions):
-            try:
-                words[row] = self.mask(condition)
-            except (DataError, MemoryError):
-                raise
-            except Exception:  # noqa: BLE001 - whatever an operand's library raises, it is this strategy's fate alone
-                sound[row] = False
+        sound: NDArray[np.bool_] = np.ones(len(conditions), dtype=np.bool_)
+        for part in self.placed(conditions, layout=CONDITION):
+            places = part.places[part.start : part.stop, 0, 0]
+            words[part.start : part.stop] = np.where((places >= 0)[:, None], part.masks[places], np.uint64(0))
+            sound[part.start : part.stop] = (places != UNREADABLE) & ((places < 0) | ~part.failed[places])
         return words, sound
 
-    def _condition(self, condition: Float64) -> Words:
-        values = condition.tolist()
-        x = self.column(*_operand(values, _LEFT))
-        if values[FIELD["against"]]:
-            unit = level_unit_of(int(values[_LEFT]), int(values[_LEFT + 1]))
-            y, lag_y, factor = self._unit(unit), 0, values[FIELD["level"]]
-        else:
-            y, lag_y, factor = self.column(*_operand(values, _RIGHT)), int(values[_RIGHT + 5]), 1.0
-        out = np.empty(self.n_words, dtype=np.uint64)
-        lag_x, comparator = int(values[_LEFT + 5]), int(values[FIELD["comparator"]])
-        condition_nb(x, lag_x, y, lag_y, factor, comparator, bool(values[FIELD["negate"]]), out)
-        return out
+    def placed(
+        self, rows: Float64, words: tuple[int, int] | None = None, layout: Layout = STRATEGY
+    ) -> Iterator[Placed]:
+        """The masks of a population, as many strategies at a time as the budget has room for.
 
-    def _unit(self, unit: str) -> Float64:
-        """The column `(n_bars,)` that a level is multiplied by."""
-        if unit == PERCENT_OF_CLOSE:
-            return self._kept(_PERCENT_UNIT, lambda: self.shard.close / 100.0)
-        return self._kept(_NO_LEVEL_UNIT, lambda: np.ones(self.n_bars))
+        Args:
+            rows: canonical phenotypes `(n, N_GENES)`, or what `layout` describes.
+            words: the first word of the masks that matters, and the first after it that does not; all by default.
+            layout: where the conditions of a row are.
 
-    def _kept(self, key: Hashable, compute: Callable[[], _Array]) -> _Array:
-        """The entry of `key`, computed if it is not there; then the least recently used leave until it fits."""
-        found = self._entries.get(key)
-        if found is not None:
-            self._hits += 1
-            self._entries.move_to_end(key)
-            return found  # type: ignore[return-value]
-        self._misses += 1
-        array = compute()
-        array.flags.writeable = False
-        self._entries[key] = array
-        self._n_bytes += array.nbytes + ENTRY_OVERHEAD
-        while self._n_bytes > self.byte_budget:
-            _, dropped = self._entries.popitem(last=False)
-            self._n_bytes -= dropped.nbytes + ENTRY_OVERHEAD
-            self._dropped += 1
-        return array
+        Raises:
+            DataError: the bars can't be computed with. What else an operand raises makes its conditions `failed`.
+        """
+        rows = frozen(rows, np.float64)
+        values = rows.view(np.uint64)
+        self._widen(words or (0, self.n_words))
+        places = np.empty((len(rows), 2, layout.blocks.size), dtype=np.int64)
+        new, waiting = np.empty(min(places.size, len(self._masks.rows)), dtype=np.int64), waiting_room()
+        start = 0
+        while start < len(rows):
+            self._masks.begin()
+            stop, n_new = start, 0
+            try:
+                while stop < len(rows):
+                    index = self._masks.index
+                    stop, n_new = place_conditions_nb(
+                        index, operands(), layout, rows, values, stop, places, new, n_new, waiting
+                    )
+                    if stop < len(rows) and not self._masks.queue_up():
+                        break
+                self._fill_masks(new[:n_new])
+            except BaseException:  # there are rows that have been given out and not filled
+                self._masks.forget()
+                self._columns.forget()
+                raise
+            yield Placed(places, start, stop, frozen(self._masks.rows), self._masks.index.failed)
+            start = stop
+
+    def _widen(self, words: tuple[int, int]) -> None:
+        """Keep these words of every mask from now on: masks that have too few of them are forgotten."""
+        first, stop = self._words
+        if first <= words[0] and words[1] <= stop:
+            return
+        self._words = (min(first, words[0]), max(stop, words[1])) if stop > first else words
+        self._masks.forget()
+
+    def _fill_masks(self, wanted: Integers) -> None:
+        """Compute the masks of these rows, as many at a time as the budget has room for columns."""
+        if not wanted.size:
+            return
+        places = np.empty((wanted.size, 2), dtype=np.int64)
+        new = np.empty(min(places.size, len(self._columns.rows)), dtype=np.int64)
+        key = np.empty(OPERAND_KEY, dtype=np.uint64)
+        start = 0
+        while start < wanted.size:
+            self._columns.begin()
+            stop, n_new = start, 0
+            while stop < wanted.size:
+                index = self._columns.index
+                stop, n_new = place_operands_nb(index, self._masks.index, wanted, stop, places, new, n_new, key)
+                if stop < wanted.size and not self._columns.queue_up():
+                    break
+            self._fill_columns(new[:n_new])
+            fill_masks_nb(
+                self._masks.index, self._columns.index, operands(), wanted, places, start, stop,
+                self._columns.rows, self._percent, _ONES, self.n_bars, *self._words, self._masks.rows,
+            )  # fmt: skip
+            start = stop
+
+    def _fill_columns(self, wanted: Integers) -> None:
+        """Compute the columns of these rows; what an operand's library raises is the fate of its conditions alone."""
+        index = self._columns.index
+        keys = index.keys[wanted, :OPERAND_KEY]
+        missing: dict[tuple[int, int, tuple[float, ...]], list[int]] = {}
+        for row, pair, values in zip(
+            wanted.tolist(), keys[:, 0].tolist(), keys[:, 1:].view(np.float64).tolist(), strict=True
+        ):
+            missing.setdefault((*divmod(pair, N_SOURCES), tuple(values)), []).append(row)
+        while missing:
+            kind, source, parameters = next(iter(missing))
+            try:
+                found = columns_of(kind, source, parameters, self.shard)
+            except (DataError, MemoryError):
+                raise
+            except Exception:  # noqa: BLE001
+                found = {kind: np.full(self.n_bars, np.nan)}
+                index.failed[missing[kind, source, parameters]] = True
+            for other, values in found.items():  # the outputs of one call of a TA-Lib function
+                for row in missing.pop((other, source, parameters), ()):
+                    pad(values, self._columns.rows[row])
 
 
-def _operand(values: list[float], first: int) -> tuple[int, int, list[float]]:
-    """Kind, source and parameters of the operand that begins at field `first`."""
-    return int(values[first]), int(values[first + 1]), values[first + 2 : first + 5]
+def frozen(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """A C-contiguous read-only view, a copy only if it must be: so one compiled version serves arrays from anywhere."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
 
 
 def _check_bars(shard: Shard) -> None:

@@ -4,8 +4,9 @@ Bit `t & 63` of word `t >> 6` is bar `t`; bits beyond the last bar are zero, alw
 column `lag` bars back, with `y`, the right one, times a factor. Where a value that it needs is missing (NaN in the
 warm-up, or before the first bar), a condition is false, negated or not. A bit depends on nothing after its bar.
 
-Everything is built from two packed comparisons, `above` and `below or equal` (for `<` and `crosses below`: of the
-operands exchanged). Both are false on a NaN, so their union says where both values are there.
+Columns are padded: `LEAD` NaN before the first bar, and NaN after the last one up to a whole word. What lies outside of
+the bars is missing like any other value, and every word is compared in the same way, 64 bars at once (compare.py).
+`x > y` negated is `x <= y`, which is false on a NaN as well: one comparison. A crossing needs both.
 """
 
 from typing import Final
@@ -13,6 +14,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from fitness.bits import WORD_BITS, n_words
+from fitness.compare import above_word_nb, at_least_word_nb, at_most_word_nb, below_word_nb
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -22,114 +26,132 @@ BELOW: Final = 1
 CROSSES_ABOVE: Final = 2
 CROSSES_BELOW: Final = 3
 
+LEAD: Final = 32
+"""NaN before the first bar of a padded column: the largest lag that can be read."""
+
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _TOP = np.uint64(63)
-_jit = njit(cache=True, nogil=True, error_model="numpy")
+_jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
-@_jit
-def _word_nb(
-    x: Float64, lag_x: int, y: Float64, lag_y: int, factor: float, swap: bool, start: int, stop: int
-) -> tuple[np.uint64, np.uint64]:
-    """Both comparisons for the bars `start` to `stop` of one word, of which some may lie before the lag."""
-    first = (start >> 6) << 6
-    above = _ZERO
-    rest = _ZERO
-    for t in range(max(start, lag_x, lag_y), stop):
-        left = x[t - lag_x]
-        right = factor * y[t - lag_y]
-        if swap:
-            left, right = right, left
-        above |= np.uint64(left > right) << np.uint64(t - first)
-        rest |= np.uint64(left <= right) << np.uint64(t - first)
-    return above, rest
+def padded_size(n_bars: int) -> int:
+    """Places of a padded column of `n_bars` bars.
+
+    >>> padded_size(1), padded_size(64), padded_size(65)
+    (96, 96, 160)
+    """
+    return LEAD + n_words(n_bars) * WORD_BITS
 
 
-@_jit
-def _full_word_nb(x: Float64, x0: int, y: Float64, y0: int, factor: float, swap: bool) -> tuple[np.uint64, np.uint64]:
-    """Both comparisons for 64 bars that are all there, from places `x0` and `y0` on: loops that vectorise."""
-    above = _ZERO
-    rest = _ZERO
-    if swap:
-        for bit in range(64):
-            left = factor * y[np.uint64(y0 + bit)]
-            right = x[np.uint64(x0 + bit)]
-            above |= np.uint64(left > right) << np.uint64(bit)
-            rest |= np.uint64(left <= right) << np.uint64(bit)
-    else:
-        for bit in range(64):
-            left = x[np.uint64(x0 + bit)]
-            right = factor * y[np.uint64(y0 + bit)]
-            above |= np.uint64(left > right) << np.uint64(bit)
-            rest |= np.uint64(left <= right) << np.uint64(bit)
-    return above, rest
+def pad(column: Float64, out: Float64) -> None:
+    """Write a column `(n_bars,)` to `out (padded_size,)`."""
+    out[:LEAD] = np.nan
+    out[LEAD : LEAD + column.size] = column
+    out[LEAD + column.size :] = np.nan
 
 
 @_jit
 def condition_nb(
-    x: Float64, lag_x: int, y: Float64, lag_y: int, factor: float, comparator: int, negate: bool, out: Words
-) -> None:
-    """Fill `out (n_words,)` with the truth of `x comparator factor*y`; columns `(n_bars,)`, lags in bars."""
-    n_bars = x.size
-    swap = comparator in (BELOW, CROSSES_BELOW)
-    crosses = comparator in (CROSSES_ABOVE, CROSSES_BELOW)
-    carry_rest = _ZERO
-    carry_known = _ZERO
-    for word in range(out.size):
-        start = word * 64
-        stop = min(start + 64, n_bars)
-        if start >= max(lag_x, lag_y) and stop == start + 64:
-            above, rest = _full_word_nb(x, start - lag_x, y, start - lag_y, factor, swap)
-        else:
-            above, rest = _word_nb(x, lag_x, y, lag_y, factor, swap, start, stop)
-        known = above | rest
-        truth = above
-        if crosses:  # the bar before must be on the other side, or equal
-            truth &= (rest << _ONE) | carry_rest
-            carry_rest = rest >> _TOP
-            known_before = (known << _ONE) | carry_known
-            carry_known = known >> _TOP
-            known &= known_before
-        out[word] = known & ~truth if negate else truth
-
-
-@_jit
-def at_least_nb(masks: Words, chosen: NDArray[np.int64], needed: int, out: Words) -> None:
-    """Fill `out (n_words,)` with the bars where at least `needed` of the chosen masks are set, by bit-sliced counting.
+    x: Float64, i: int, y: Float64, j: int, step: int, factor: float, comparator: int, negate: bool,
+    n_bars: int, first: int, stop: int, out: Words,
+) -> None:  # fmt: skip
+    """Fill the words `first` to `stop` of `out (n_words,)` with the truth of `x comparator factor*y`.
 
     Args:
-        masks: `(n_masks, n_words)`.
-        chosen: rows of `masks`, `(n_chosen,)`, at most 7; negative entries are left out.
-        needed: 1 to 7; 0 gives no bar at all.
-        out: filled.
+        x: a padded column.
+        i: place of what bar 0 reads of `x`: `LEAD` less the lag.
+        y: a padded column, or 64 times the same number.
+        j: place of what bar 0 reads of `y`.
+        step: places that `y` moves on with each word: 64, or 0 for a constant.
+        factor: what `y` is multiplied by.
+        comparator: `ABOVE` to `CROSSES_BELOW`.
+        negate: whether the truth is turned round where it is known.
+        n_bars: bars of the shard.
+        first: the first word that is filled.
+        stop: the first after it that is not.
+        out: filled; its other words are left as they are.
     """
-    for word in range(out.size):
-        ones = _ZERO
-        twos = _ZERO
-        fours = _ZERO
-        for slot in range(chosen.size):
-            if chosen[slot] >= 0:
-                bits = masks[chosen[slot], word]
-                carry = ones & bits
-                ones ^= bits
-                fours |= twos & carry
-                twos ^= carry
-        more = _ZERO
-        equal = _ALL if needed > 0 else _ZERO
-        for place in range(3):  # compare the three-bit counts with `needed`, from the top bit down
-            count = fours if place == 0 else (twos if place == 1 else ones)
-            if (needed >> (2 - place)) & 1:
-                equal &= count
-            else:
-                more |= equal & count
-                equal &= ~count
-        out[word] = more | equal
+    if comparator >= CROSSES_ABOVE:
+        _crossing_nb(x, i, y, j, step, factor, comparator == CROSSES_BELOW, negate, first, stop, out)
+    elif comparator == ABOVE and not negate:
+        for word in range(first, stop):
+            out[word] = above_word_nb(x, i + word * 64, y, j + word * step, factor)
+    elif comparator == ABOVE:
+        for word in range(first, stop):
+            out[word] = at_most_word_nb(x, i + word * 64, y, j + word * step, factor)
+    elif not negate:
+        for word in range(first, stop):
+            out[word] = below_word_nb(x, i + word * 64, y, j + word * step, factor)
+    else:
+        for word in range(first, stop):
+            out[word] = at_least_word_nb(x, i + word * 64, y, j + word * step, factor)
+    if first < stop == out.size:
+        out[stop - 1] &= _ALL >> np.uint64(-n_bars & 63)  # a lag reads what is there beyond the last bar
 
 
 @_jit
-def combine_nb(masks: Words, chosen: NDArray[np.int64], needed: NDArray[np.int64], out: Words) -> None:
-    """Fill `out (n_rules, n_words)`, one rule a row: at least `needed[row]` of the masks `chosen[row]`."""
-    for row in range(out.shape[0]):
-        at_least_nb(masks, chosen[row], needed[row], out[row])
+def _crossing_nb(
+    x: Float64, i: int, y: Float64, j: int, step: int, factor: float, down: bool, negate: bool,
+    first: int, stop: int, out: Words,
+) -> None:  # fmt: skip
+    """True where `x` is beyond `y` now and was on the other side, or equal, at the bar before."""
+    carry_rest = _ZERO
+    carry_known = _ZERO
+    for word in range(max(first - 1, 0), stop):
+        at, other = i + word * 64, j + word * step
+        if down:
+            beyond = below_word_nb(x, at, y, other, factor)
+            rest = at_least_word_nb(x, at, y, other, factor)
+        else:
+            beyond = above_word_nb(x, at, y, other, factor)
+            rest = at_most_word_nb(x, at, y, other, factor)
+        truth = beyond & ((rest << _ONE) | carry_rest)
+        if negate:
+            known = beyond | rest  # both sides are there
+            truth = known & ((known << _ONE) | carry_known) & ~truth
+            carry_known = known >> _TOP
+        carry_rest = rest >> _TOP
+        if word >= first:
+            out[word] = truth
+
+
+@_jit
+def at_least_nb(
+    masks: Words, a: int, b: int, c: int, d: int, n_masks: int, needed: float, first: int, stop: int,
+    out: Words,
+) -> None:  # fmt: skip
+    """Fill the words `first` to `stop` of `out` with the bars where at least `needed` of one to four masks are true.
+
+    Args:
+        masks: packed `(n, n_words)`.
+        a: row of the first mask.
+        b: of the second one; all four are rows of `masks`, those beyond `n_masks` any one of the others.
+        c: of the third one.
+        d: of the fourth one.
+        n_masks: how many there are.
+        needed: 1 to `n_masks`; no bar at all otherwise.
+        first: the first word that is filled.
+        stop: the first after it that is not.
+        out: filled; its other words are left as they are.
+    """
+    if needed == 1.0:
+        for word in range(first, stop):
+            out[word] = masks[a, word] | masks[b, word] | masks[c, word] | masks[d, word]
+    elif needed == n_masks:
+        for word in range(first, stop):
+            out[word] = masks[a, word] & masks[b, word] & masks[c, word] & masks[d, word]
+    elif needed == 2.0 and n_masks == 3:
+        for word in range(first, stop):
+            out[word] = (masks[a, word] & masks[b, word]) | (masks[c, word] & (masks[a, word] | masks[b, word]))
+    elif needed == 2.0 and n_masks == 4:
+        for word in range(first, stop):
+            across = (masks[a, word] | masks[b, word]) & (masks[c, word] | masks[d, word])
+            out[word] = (masks[a, word] & masks[b, word]) | (masks[c, word] & masks[d, word]) | across
+    elif needed == 3.0 and n_masks == 4:
+        for word in range(first, stop):
+            left = masks[a, word] & masks[b, word] & (masks[c, word] | masks[d, word])
+            out[word] = left | (masks[c, word] & masks[d, word] & (masks[a, word] | masks[b, word]))
+    else:
+        out[first:stop] = _ZERO

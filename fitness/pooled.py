@@ -13,16 +13,17 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fitness.bank import FeatureBank
+from fitness.account import N_ACCOUNT
+from fitness.bank import FeatureBank, frozen
 from fitness.costs import Costs
-from fitness.evaluate import check_inputs, risk_rows, role_masks
+from fitness.evaluate import check_inputs
 from fitness.folds import Window
 from fitness.measures import MEASURES
-from fitness.shards import Shard
-from fitness.simulation import simulate_one
+from fitness.population import returns_nb, stage
+from fitness.shard import Shard
 from fitness.statistics import moments
 from fitness.tally import Tally, empty_tally
-from fitness.trace import Trace, per_bar_returns
+from fitness.trace import Trace
 from strategies.errors import UsageError
 
 Float64 = NDArray[np.float64]
@@ -170,22 +171,11 @@ def trial_variance(sharpes: Float64) -> float:
 
 def _segment_returns(phenotypes: Float64, segment: Segment, costs: Costs) -> Float64:
     """Returns `(n, bars of all windows)` of each strategy, NaN where an operand failed."""
-    roles = role_masks(phenotypes, segment.bank)
-    risks, atr = risk_rows(phenotypes), segment.bank.atr()
-    returns = np.full((len(phenotypes), sum(window.n_bars for window in segment.windows)), np.nan)
-    for row in np.flatnonzero(roles.sound):
-        place = 0
-        for window in segment.windows:
-            found = simulate_one(
-                bars=segment.shard,
-                atr=atr,
-                masks=roles.masks[roles.rows[row]],
-                window=(window.start, window.stop),
-                risk=risks[row],
-                costs=costs,
-            )
-            returns[row, place : place + window.n_bars] = per_bar_returns(found.equity, costs.start_equity)
-            place += window.n_bars
+    rows, plays = frozen(phenotypes, np.float64), stage(segment.bank, costs, segment.windows)
+    returns = np.empty((len(rows), sum(window.n_bars for window in segment.windows)))
+    scratch = np.empty(N_ACCOUNT), empty_tally()
+    for part in segment.bank.placed(rows, (plays.first, plays.stop)):
+        returns_nb(plays, rows, *part, *scratch, returns)
     return returns
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import polars as pl
 
-from fitness.checks import COLUMNS, SCHEMA, VALUES
+from fitness.checks import COLUMNS, SCHEMA
+from fitness.shard import FORMAT, VALUES, bars_hash
 from fitness.timeframes import timeframe_us
 from strategies.errors import DataError
 
 FILE_NAME = "bars.parquet"
-FORMAT = "studbook.shard/1"
 _SEAL = b"studbook.seal:sha256:"
 _ZEROS = "0" * 64
 _SYMBOL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -90,12 +90,9 @@ def check_symbol(symbol: str) -> None:
 
 
 def content_hash(frame: pl.DataFrame, symbol: str, timeframe: str) -> str:
-    """Sha256 over the names and the little-endian values of all columns: equal for equal bars, however encoded."""
-    digest = hashlib.sha256(f"{FORMAT}\n{symbol}\n{timeframe}\n{frame.height}\n".encode())
-    digest.update(frame["timestamp"].cast(pl.Int64).to_numpy().astype("<i8").tobytes())
-    for name in VALUES:
-        digest.update((frame[name].to_numpy() + 0.0).astype("<f8").tobytes())  # + 0.0 makes -0.0 and 0.0 one
-    return digest.hexdigest()
+    """Sha256 over the names and the values of all columns, see `bars_hash`: equal for equal bars, however encoded."""
+    values = {name: frame[name].to_numpy() for name in VALUES}
+    return bars_hash(symbol, timeframe, frame["timestamp"].cast(pl.Int64).to_numpy(), values)
 
 
 def encode(bars: pl.DataFrame, known: Mapping[str, object]) -> bytes:

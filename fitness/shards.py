@@ -1,4 +1,4 @@
-"""Shards: one symbol and timeframe of bars, stored as Parquet and loaded as read-only arrays.
+"""The store of shards: one symbol and timeframe of bars each, kept as Parquet and loaded as read-only arrays.
 
 A store is a folder of hive partitions, `symbol=S/timeframe=T/bars.parquet`, with the columns `timestamp` (bar-open
 time, UTC), `open`, `high`, `low`, `close`, `volume` (shard_file.py). A load reads the file once, compares its hashes
@@ -6,19 +6,16 @@ and judges the bars again: a damaged file is refused by name.
 """
 
 import datetime as dt
-from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fitness.checks import COLUMNS, SCHEMA, VALUES, check_bars, refuse_errors
 from fitness.files import atomic_write_bytes
 from fitness.quality import Judgement, judge
+from fitness.shard import FORMAT, Shard
 from fitness.shard_file import (
     FILE_NAME,
-    FORMAT,
     ShardInfo,
     check_symbol,
     content_hash,
@@ -45,53 +42,6 @@ __all__ = [
     "check_symbol",
     "content_hash",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Shard:
-    """Bars of one symbol and timeframe, ready for the kernel.
-
-    Attributes:
-        symbol: its name.
-        timeframe: such as `1d`.
-        timestamps: (n_bars,) int64, bar-open times in microseconds UTC, strictly ascending.
-        open, high, low, close, volume: (n_bars,) float64, C-contiguous, read-only, finite; prices positive.
-        bars_per_year: for annual figures.
-        content_hash: sha256 over symbol, timeframe and the values of all bars, however they are stored.
-        quality: 0 to 1, see quality.py.
-    """
-
-    symbol: str
-    timeframe: str
-    timestamps: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    bars_per_year: float
-    content_hash: str
-    quality: float
-
-    def __post_init__(self) -> None:
-        for name in ("timestamps", *VALUES):
-            values = np.ascontiguousarray(getattr(self, name), dtype=np.int64 if name == "timestamps" else np.float64)
-            frozen = values.view()
-            frozen.flags.writeable = False
-            object.__setattr__(self, name, frozen)
-
-    def __reduce__(self) -> tuple[type["Shard"], tuple[object, ...]]:
-        return Shard, tuple(getattr(self, field.name) for field in fields(self))
-
-    @property
-    def n_bars(self) -> int:
-        """Number of bars."""
-        return int(self.timestamps.size)
-
-    def frame(self) -> pl.DataFrame:
-        """The bars as a frame, columns as in the store."""
-        columns = {"timestamp": pl.Series(self.timestamps).cast(SCHEMA["timestamp"])}
-        return pl.DataFrame({**columns, **{name: getattr(self, name) for name in VALUES}})
 
 
 def shard_of(frame: pl.DataFrame, symbol: str, timeframe: str, *, bars_per_year: float, quality: float = 1.0) -> Shard:

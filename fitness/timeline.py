@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitness.folds import MINIMUM_BARS, Split, Window, split
-from fitness.shards import Shard
+from fitness.shard import Shard
 from strategies.errors import DataError
 
 

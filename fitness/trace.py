@@ -15,7 +15,7 @@ from fitness.bits import n_words
 from fitness.costs import Costs, risk_row
 from fitness.evaluate import check_inputs, check_windows, risk_rows, role_masks
 from fitness.folds import Window
-from fitness.shards import Shard
+from fitness.shard import Shard
 from fitness.simulation import simulate_one
 from fitness.tally import Simulation, Trade
 from strategies.errors import StrategyError

@@ -1,4 +1,4 @@
-"""The feature bank: the same answers under any budget, never more bytes than allowed."""
+"""The feature bank: the same answers under any budget, never more bytes than it allows, or than one strategy needs."""
 
 import dataclasses
 
@@ -8,18 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitness import bank as bank_module
-from fitness.bank import ENTRY_OVERHEAD, FeatureBank
+from fitness.bank import FeatureBank
+from fitness.bits import unpack
+from fitness.conditions import BOTH
+from fitness.costs import Costs
 from fitness.samples import random_walk
 from fitness.shards import shard_of
 from strategies.catalogue import kind_index
 from strategies.codec import express
-from strategies.errors import DataError, StrategyError, UsageError
-from strategies.genes import BLOCK_COLUMNS, CONDITION_BLOCKS, FIELD
-from strategies.operands import column
+from strategies.errors import DataError, UsageError
+from strategies.genes import BLOCK_COLUMNS, COLUMN, CONDITION_BLOCKS, FIELD
+from strategies.mirrors import mirror
+from strategies.operands import column, columns_of
 from strategies.sampler import random_genomes
 
 N_BARS = 200
-ENTRY_BYTES = 8 * N_BARS + ENTRY_OVERHEAD
+LEAST_COLUMNS = 2  # the two sides of one condition
 
 
 @pytest.fixture(scope="module")
@@ -27,67 +31,150 @@ def shard():
     return shard_of(random_walk(3, N_BARS), "RWALK", "1d", bars_per_year=252.0)
 
 
-def random_conditions(n, seed):
-    rows = express(random_genomes(n, np.random.default_rng(seed)))
+@pytest.fixture
+def computed(monkeypatch):
+    """The calls by which banks compute columns from here on, in order."""
+    calls = []
+
+    def counted(kind, source, parameters, bars):
+        calls.append((kind, source, tuple(parameters)))
+        return columns_of(kind, source, parameters, bars)
+
+    monkeypatch.setattr(bank_module, "columns_of", counted)
+    return calls
+
+
+def conditions_of(rows):
     blocks = np.concatenate([rows[:, BLOCK_COLUMNS[block]] for block in CONDITION_BLOCKS])
     return blocks[blocks[:, FIELD["on"]] > 0]
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([0, ENTRY_BYTES, 10 * ENTRY_BYTES, 2**40]))
-def test_the_budget_never_changes_what_comes_back(shard, seed, budget):
-    conditions = random_conditions(20, seed)
-    order = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(conditions)), 2))
-    plenty, _ = FeatureBank(shard, 2**40).masks(conditions)
-    tight = FeatureBank(shard, budget)
-    for row in order:
-        assert np.array_equal(tight.mask(conditions[row]), plenty[row])
-        assert tight.statistics().n_bytes <= budget
+def random_conditions(n, seed):
+    return conditions_of(express(random_genomes(n, np.random.default_rng(seed))))
 
 
-def test_a_column_is_the_operands_without_lag(shard):
+def masks_placed(bank, rows, words=None):
+    """The masks `(n, 2, 6, n_words)` that a bank finds for strategies, nothing where there is none."""
+    out = np.zeros((len(rows), 2, 6, bank.n_words), dtype=np.uint64)
+    done = 0
+    for part in bank.placed(rows, words):
+        assert part.start == done < part.stop
+        places = part.places[part.start : part.stop]
+        there = places >= 0
+        out[part.start : part.stop][there] = part.masks[places[there]]
+        done = part.stop
+    assert done == len(rows)
+    return out
+
+
+@pytest.fixture(scope="module")
+def least_bytes(shard):
+    """What a bank holds whatever its budget: the masks and columns of one strategy."""
+    bank = FeatureBank(shard, 0)
+    bank.masks(random_conditions(9, 0))
+    return bank.statistics().n_bytes
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0, 3_000, 20_000, 60_000, 200_000, 2**30]))
+def test_the_budget_never_changes_what_comes_back(shard, least_bytes, seed, budget):
+    rows = express(random_genomes(20, np.random.default_rng(seed)))
+    order = np.random.default_rng(seed).permutation(np.repeat(np.arange(20), 2))
+    plenty, tight = FeatureBank(shard, 2**30), FeatureBank(shard, budget)
+    expected = masks_placed(plenty, rows)
+    assert plenty.statistics().masks.dropped == 0
+    for some in np.array_split(order, 4):
+        assert np.array_equal(masks_placed(tight, rows[some]), expected[some])
+        assert tight.statistics().n_bytes <= max(budget, least_bytes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0, 20_000, 2**30]))
+def test_masks_are_those_of_the_conditions(shard, seed, budget):
+    rows = express(random_genomes(12, np.random.default_rng(seed)))
+    found, turned = masks_placed(FeatureBank(shard, budget), rows), mirror(rows)
     bank = FeatureBank(shard)
-    rsi, sma = kind_index("RSI"), kind_index("SMA")
-    for kind, source, parameters in ((rsi, 3, (14.0,)), (sma, 1, (20.0,)), (0, 4, ())):
-        assert np.array_equal(
-            bank.column(kind, source, parameters), column(kind, source, parameters, shard), equal_nan=True
-        )
-    assert np.array_equal(bank.atr(), column(kind_index("ATR"), 3, (14.0,), shard), equal_nan=True)
+    for number, block in enumerate(CONDITION_BLOCKS):
+        for side, written in enumerate((rows, turned)):
+            words, sound = bank.masks(written[:, BLOCK_COLUMNS[block]])
+            assert sound.all()
+            there = (side == 0) | (rows[:, COLUMN["risk.direction"]] == BOTH)
+            assert np.array_equal(found[:, side, number], np.where(there[:, None], words, np.uint64(0)))
 
 
-def test_what_says_nothing_makes_no_second_column(shard):
+def test_a_condition_that_is_off_is_never_true(shard):
+    conditions = random_conditions(3, 0)
+    conditions[0, FIELD["on"]] = 0.0
+    words, sound = FeatureBank(shard).masks(conditions)
+    assert sound.all()
+    assert not words[0].any()
+    assert words[1:].any()
+
+
+def test_each_column_is_computed_once_and_outputs_of_a_function_together(shard, computed):
+    rows = express(random_genomes(120, np.random.default_rng(7)))
     bank = FeatureBank(shard)
-    first = bank.column(kind_index("ATR"), 3, (14.0, 0.0, 0.0))
-    assert bank.column(kind_index("ATR"), 1, [14.0]) is first  # ATR takes no source, and one parameter
-    assert bank.statistics().misses == 1
-    assert bank.statistics().hits == 1
+    for _ in range(2):
+        masks_placed(bank, rows)
+        calls = [(tuple(columns_of(*call, shard)), *call[1:]) for call in computed]
+        assert len(set(calls)) == len(calls) < bank.statistics().columns.n_rows
+    assert bank.statistics().masks.made == bank.statistics().masks.n_rows
+    assert bank.statistics().masks.found >= bank.statistics().masks.made
 
 
-def test_the_least_recently_used_entry_leaves_first(shard):
-    bank = FeatureBank(shard, 2 * ENTRY_BYTES)
-    bank.column(0, 0, ())
-    bank.column(0, 1, ())
-    bank.column(0, 0, ())  # used again: the other one is older now
-    bank.column(0, 2, ())
-    bank.column(0, 0, ())
-    found = bank.statistics()
-    assert (found.hits, found.misses, found.dropped, found.n_entries) == (2, 3, 1, 2)
-    assert found.n_bytes == 2 * ENTRY_BYTES
+def test_the_least_recently_used_columns_leave_first(shard, computed):
+    prices = np.zeros((5, len(FIELD)))  # the left side is one price of the bar, compared with 1
+    prices[:, FIELD["on"]] = prices[:, FIELD["against"]] = prices[:, FIELD["level"]] = 1.0
+    prices[:, FIELD["left.source"]] = np.arange(5)
+    bank = FeatureBank(shard, 0)
+    assert len(bank.masks(prices[[0, 1]])[0]) == 2
+    assert bank.statistics().columns.n_rows == LEAST_COLUMNS
+    level = prices[[0]]
+    level[:, FIELD["level"]] = 2.0
+    bank.masks(level)  # uses the open again, so that the high is older now
+    bank.masks(prices[[2]])  # takes the place of the high
+    level[:, FIELD["level"]] = 3.0
+    bank.masks(level)  # the open is still there
+    assert [source for _, source, _ in computed] == [0, 1, 2]
+    assert bank.statistics().columns.dropped == 1
 
 
-def test_masks_count_into_the_budget(shard):
-    bank = FeatureBank(shard, 2**40)
-    bank.masks(random_conditions(5, 0))
-    held = bank.statistics()
-    smallest = held.n_entries * ENTRY_OVERHEAD
-    assert smallest < held.n_bytes <= smallest + held.n_entries * 8 * N_BARS
+def test_more_words_may_be_asked_for_later(shard):
+    rows = express(random_genomes(30, np.random.default_rng(8)))
+    whole = masks_placed(FeatureBank(shard), rows)
+    bank = FeatureBank(shard)
+    for first, stop in ((2, 3), (2, 3), (1, 2), (2, 4), (0, 4)):
+        found = masks_placed(bank, rows, (first, stop))
+        assert np.array_equal(found[..., first:stop], whole[..., first:stop])
+    assert bank.statistics().columns.made == bank.statistics().columns.n_rows  # columns are always whole
+
+
+def test_later_bars_change_no_earlier_bit(shard):
+    conditions, now = random_conditions(80, 9), 130
+    factor = np.ones(N_BARS)
+    factor[now + 1 :] = np.exp(np.random.default_rng(0).normal(0.1, 0.3, N_BARS - now - 1))
+    changed = {name: getattr(shard, name) * factor for name in ("open", "high", "low", "close", "volume")}
+    known, _ = FeatureBank(shard).masks(conditions)
+    other, _ = FeatureBank(dataclasses.replace(shard, **changed)).masks(conditions)
+    assert np.array_equal(unpack(known, N_BARS)[:, : now + 1], unpack(other, N_BARS)[:, : now + 1])
+    assert not np.array_equal(known, other)
 
 
 def test_what_is_kept_can_not_be_changed(shard):
     bank = FeatureBank(shard)
-    for array in (bank.column(0, 3, ()), bank.mask(random_conditions(2, 1)[0])):
+    part = next(bank.placed(express(random_genomes(1, np.random.default_rng(0)))))
+    for array in (bank.atr(), part.masks):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+    assert np.array_equal(bank.atr(), column(kind_index("ATR"), 3, (14.0,), shard), equal_nan=True)
+
+
+def test_bars_are_prepared_once_for_the_same_costs(shard):
+    bank = FeatureBank(shard)
+    costs = Costs.from_bps(fee_bps=5, slippage_bps=2)
+    first = bank.kernel_bars(costs)
+    assert bank.kernel_bars(Costs.from_bps(fee_bps=5, slippage_bps=2)) is first
+    assert bank.kernel_bars(Costs.from_bps(fee_bps=6, slippage_bps=2)).costs[0] != first.costs[0]
 
 
 def test_a_failing_operand_spoils_its_condition_alone(shard, monkeypatch):
@@ -99,9 +186,10 @@ def test_a_failing_operand_spoils_its_condition_alone(shard, monkeypatch):
     def sometimes(kind, source, parameters, bars):
         if kind == broken:
             raise Exception("function failed with error code 2: Bad Parameter (TA_BAD_PARAM)")  # noqa: TRY002 - talib does
-        return column(kind, source, parameters, bars)
+        found = columns_of(kind, source, parameters, bars)
+        return {other: values for other, values in found.items() if other != broken}
 
-    monkeypatch.setattr(bank_module, "column", sometimes)
+    monkeypatch.setattr(bank_module, "columns_of", sometimes)
     words, sound = FeatureBank(shard).masks(conditions)
     level = conditions[:, FIELD["against"]] > 0
     uses = (conditions[:, FIELD["left.kind"]] == broken) | (~level & (conditions[:, FIELD["right.kind"]] == broken))
@@ -115,9 +203,40 @@ def test_trouble_that_is_not_the_genomes_fault_is_raised(shard, monkeypatch, err
     def trouble(*_):
         raise error("no bars")
 
-    monkeypatch.setattr(bank_module, "column", trouble)
+    monkeypatch.setattr(bank_module, "columns_of", trouble)
+    bank, conditions = FeatureBank(shard), random_conditions(20, 0)
     with pytest.raises(error, match="no bars"):
-        FeatureBank(shard).masks(random_conditions(1, 0))
+        bank.masks(conditions)
+    monkeypatch.undo()
+    assert np.array_equal(bank.masks(conditions)[0], FeatureBank(shard).masks(conditions)[0])
+
+
+def test_an_interruption_leaves_nothing_half_made(shard, monkeypatch):
+    conditions, calls = random_conditions(20, 1), []
+
+    def interrupted(kind, source, parameters, bars):
+        calls.append(kind)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return columns_of(kind, source, parameters, bars)
+
+    expected, bank = FeatureBank(shard).masks(conditions)[0], FeatureBank(shard)
+    bank.masks(conditions[:2])
+    monkeypatch.setattr(bank_module, "columns_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bank.masks(conditions)
+    assert np.array_equal(bank.masks(conditions)[0], expected)
+
+
+def test_a_block_that_is_no_condition_spoils_itself_alone(shard):
+    conditions = random_conditions(10, 4)
+    expected, _ = FeatureBank(shard).masks(conditions)
+    conditions[3, FIELD["left.kind"]] = 10**6
+    conditions[5, FIELD["left.lag"]] = 1000
+    words, sound = FeatureBank(shard).masks(conditions)
+    assert np.flatnonzero(~sound).tolist() == [3, 5]
+    assert not words[~sound].any()
+    assert np.array_equal(words[sound], expected[sound])
 
 
 @pytest.mark.parametrize(
@@ -144,5 +263,3 @@ def test_misuse_is_named(shard):
         FeatureBank(dataclasses.replace(shard, close=shard.close[1:]))
     with pytest.raises(UsageError, match=r"`conditions` must be \(n, 17\), but was \(3, 4\)"):
         FeatureBank(shard).masks(np.zeros((3, 4)))
-    with pytest.raises(StrategyError, match="kind must be from 0 to"):
-        FeatureBank(shard).column(10**6, 0, ())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitness.bits import n_words, pack, unpack
-from fitness.masks import combine_nb, condition_nb
+from fitness.masks import LEAD, at_least_nb, condition_nb, pad, padded_size
 
 COMPARATORS = (">", "<", "crosses above", "crosses below")
 
@@ -34,12 +34,23 @@ def plain_truth(x, lag_x, y, lag_y, factor, comparator, negate):
     return np.array(truth, dtype=bool)
 
 
-def packed_truth(x, lag_x, y, lag_y, factor, comparator, negate):
-    out = np.full(n_words(len(x)), 0xDEADBEEF, dtype=np.uint64)
-    frozen = [np.array(column, dtype=np.float64) for column in (x, y)]
-    for column in frozen:
-        column.flags.writeable = False
-    condition_nb(frozen[0], lag_x, frozen[1], lag_y, factor, COMPARATORS.index(comparator), negate, out)
+UNTOUCHED = 0xDEADBEEF
+
+
+def padded(column):
+    out = np.full(padded_size(len(column)), 77.0)
+    pad(column, out)
+    out.flags.writeable = False
+    return out
+
+
+def packed_truth(x, lag_x, y, lag_y, factor, comparator, negate, words=None):
+    first, stop = words or (0, n_words(len(x)))
+    out = np.full(n_words(len(x)), UNTOUCHED, dtype=np.uint64)
+    code = COMPARATORS.index(comparator)
+    right = (np.full(64, y), 0, 0) if np.ndim(y) == 0 else (padded(y), LEAD - lag_y, 64)
+    condition_nb(padded(x), LEAD - lag_x, *right, factor, code, negate, len(x), first, stop, out)
+    assert (np.delete(out, slice(first, stop)) == UNTOUCHED).all()
     return out
 
 
@@ -64,6 +75,25 @@ def test_a_packed_condition_equals_the_plain_rule(case):
 
 
 @settings(max_examples=100, deadline=None)
+@given(cases(), st.floats(-2.5, 2.5))
+def test_a_constant_is_a_column_that_never_moves(case, level):
+    x, lag_x, _, _, factor, *rest = case
+    everywhere = np.full(len(x), level)
+    assert np.array_equal(
+        packed_truth(x, lag_x, level, 0, factor, *rest), pack(plain_truth(x, lag_x, everywhere, 0, factor, *rest))
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.data())
+def test_some_words_are_those_of_the_whole(case, data):
+    whole = packed_truth(*case)
+    first = data.draw(st.integers(0, len(whole)))
+    stop = data.draw(st.integers(first, len(whole)))
+    assert np.array_equal(packed_truth(*case, words=(first, stop))[first:stop], whole[first:stop])
+
+
+@settings(max_examples=100, deadline=None)
 @given(cases(), st.integers(0, 10**6))
 def test_a_bit_depends_on_nothing_after_its_bar(case, seed):
     rng = np.random.default_rng(seed)
@@ -84,16 +114,17 @@ def test_negation_is_false_where_a_value_is_missing():
     assert unpack(packed_truth(x, 0, y, 0, 1.0, "crosses above", True), 4).tolist() == [False] * 4
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 7), st.sampled_from([1, 64, 65, 150]))
-def test_at_least_k_of_n_equals_counting(seed, n_slots, n_bars):
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(-1, 6), st.sampled_from([1, 64, 65, 150]))
+def test_at_least_k_of_n_equals_counting(seed, n_masks, needed, n_bars):
     rng = np.random.default_rng(seed)
     truth = rng.random((9, n_bars)) < 0.5
-    chosen = rng.integers(-1, 9, (6, n_slots))
-    needed = rng.integers(0, 8, 6)
-    out = np.empty((6, n_words(n_bars)), dtype=np.uint64)
-    combine_nb(pack(truth), chosen, needed, out)
-    for row in range(6):
-        count = sum(truth[slot].astype(int) for slot in chosen[row] if slot >= 0) + np.zeros(n_bars, dtype=int)
-        expected = (count >= needed[row]) & (needed[row] > 0)
-        assert np.array_equal(out[row], pack(expected))
+    chosen = rng.integers(0, 9, n_masks)
+    slots = [*chosen, *[chosen[0]] * (4 - n_masks)]
+    first, stop = sorted(rng.integers(0, n_words(n_bars) + 1, 2))
+    out = np.full(n_words(n_bars), UNTOUCHED, dtype=np.uint64)
+    at_least_nb(pack(truth), *slots, n_masks, float(needed), first, stop, out)
+    count = truth[chosen].sum(axis=0)
+    expected = pack((count >= needed) & (1 <= needed <= n_masks))
+    assert np.array_equal(out[first:stop], expected[first:stop])
+    assert (np.delete(out, slice(first, stop)) == UNTOUCHED).all()

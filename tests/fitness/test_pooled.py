@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fitness import bank as bank_module
 from fitness.bank import FeatureBank
 from fitness.costs import Costs
 from fitness.evaluate import evaluate
@@ -21,6 +22,8 @@ from fitness.tally import Tally
 from fitness.trace import trace
 from strategies.codec import express
 from strategies.errors import UsageError
+from strategies.genes import COLUMN
+from strategies.operands import column
 from strategies.sampler import random_genomes
 
 COSTS = Costs.from_bps(fee_bps=5, slippage_bps=2)
@@ -153,6 +156,33 @@ def test_pooled_sharpes_are_those_of_the_pooled_traces(segments, rows):
     mean = sum(defined) / len(defined)
     plain = sum((value - mean) ** 2 for value in defined) / (len(defined) - 1)
     assert trial_variance(found) == pytest.approx(plain)
+
+
+def test_pooled_sharpes_do_not_depend_on_company_or_budget(shards, segments, rows):
+    found = pooled_sharpes(rows, segments, COSTS)
+    tight = [Segment(segment.shard, segment.windows, FeatureBank(segment.shard, 0)) for segment in segments]
+    assert np.array_equal(pooled_sharpes(rows, tight, COSTS), found, equal_nan=True)
+    for some in (slice(0, 1), slice(1, 9)):
+        assert np.array_equal(pooled_sharpes(rows[some], segments, COSTS), found[some], equal_nan=True)
+
+
+def test_a_strategy_whose_operand_fails_has_no_sharpe(segments, rows, monkeypatch):
+    found = pooled_sharpes(rows, segments, COSTS)
+    banks = [FeatureBank(segment.shard) for segment in segments]
+    trader = int(np.flatnonzero(np.isfinite(found))[0])
+    broken = int(rows[trader, COLUMN["entry.0.left.kind"]])
+
+    def sometimes(kind, source, parameters, bars):
+        if kind == broken:
+            raise RuntimeError("the library failed")
+        return {kind: column(kind, source, parameters, bars)}
+
+    monkeypatch.setattr(bank_module, "columns_of", sometimes)
+    fresh = [Segment(segment.shard, segment.windows, bank) for segment, bank in zip(segments, banks, strict=True)]
+    without = pooled_sharpes(rows, fresh, COSTS)
+    failed = np.isnan(without) & np.isfinite(found)
+    assert failed[trader]
+    assert np.array_equal(without[~failed], found[~failed], equal_nan=True)
 
 
 def test_the_variance_of_less_than_two_trials_is_unknown():

@@ -17,7 +17,6 @@ from fitness.tally import ExitReason, Tally
 from fitness.trace import trace, trace_buy_and_hold
 from strategies.codec import express
 from strategies.errors import DataError, StrategyError
-from strategies.operands import column
 from strategies.sampler import random_genomes
 
 COSTS = Costs.from_bps(fee_bps=5, slippage_bps=2)
@@ -120,12 +119,10 @@ def test_misuse_is_named(shard, traders, monkeypatch):
     with pytest.raises(DataError, match="but late was 500 to 700"):
         trace(traders[0], shard, Window("late", 500, 700), COSTS, FeatureBank(shard))
 
-    def trouble(kind, source, parameters, bars):
-        if len(parameters) != 1 or parameters[0] != 14.0:
-            raise RuntimeError("the library failed")
-        return column(kind, source, parameters, bars)
+    def trouble(*_):
+        raise RuntimeError("the library failed")
 
-    monkeypatch.setattr(bank_module, "column", trouble)
+    monkeypatch.setattr(bank_module, "columns_of", trouble)
     with pytest.raises(
         StrategyError, match="every operand of a strategy must be computable, but one was not on RWALK 1d"
     ):

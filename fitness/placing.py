@@ -1,0 +1,221 @@
+"""Phenotype rows to rows of the bank: which mask each condition is, which columns it reads, and its bits. Compiled."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fitness.arena import NONE, Index, claim_nb, fetch_key_nb, fetch_slot_nb, find_nb, tag_nb
+from fitness.conditions import (
+    AT_AGAINST,
+    AT_LEFT,
+    AT_LEFT_LAG,
+    AT_NEGATE,
+    AT_RIGHT,
+    AT_RIGHT_LAG,
+    BOTH,
+    COMPARATOR_BITS,
+    CONDITION_KEY,
+    LAG_BITS,
+    LEFT_WORD,
+    ON,
+    PAIR_BITS,
+    RIGHT_WORD,
+    UNREADABLE,
+    Layout,
+    Operands,
+    mirror_nb,
+    read_nb,
+)
+from fitness.masks import LEAD, condition_nb
+from strategies.lookup import MAX_PARAMETERS
+
+Float64 = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+
+_AT_A_TIME: Final = 192  # conditions: their keys take a quarter of the first cache
+_jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+
+
+class Waiting(NamedTuple):
+    """Conditions that have been read and are about to be looked up, a few strategies at a time.
+
+    What a search reads is asked for before it begins, or each of them would wait for memory.
+
+    Attributes:
+        keys: `(n, CONDITION_KEY)`.
+        tags: `(n,)`.
+        places: `(n,)` where the answer belongs, in the flat array of places.
+    """
+
+    keys: Words
+    tags: Integers
+    places: Integers
+
+
+def waiting_room() -> Waiting:
+    """Scratch for `place_conditions_nb`."""
+    integers = np.empty((2, _AT_A_TIME), dtype=np.int64)
+    return Waiting(np.empty((_AT_A_TIME, CONDITION_KEY), dtype=np.uint64), integers[0], integers[1])
+
+
+@_jit
+def place_conditions_nb(
+    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, start: int,
+    places: Integers, new: Integers, n_new: int, waiting: Waiting,
+) -> tuple[int, int]:  # fmt: skip
+    """Find the masks of the conditions of `rows (n, width)` from row `start` on.
+
+    Args:
+        index: of the masks; conditions that it does not have are added to it.
+        tables: the catalogue.
+        layout: where the conditions are.
+        rows: phenotypes, or blocks.
+        words: the same numbers as words.
+        start: the first row that is looked up.
+        places: `(n, 2, n_blocks)` is filled with rows of masks, `NONE` where there is no condition, or `UNREADABLE`:
+            as written, and mirrored.
+        new: takes the rows of masks that have to be filled, from place `n_new` on.
+        n_new: rows in it so far.
+        waiting: scratch.
+
+    Returns:
+        The first row whose masks do not all find room, or `n`; and how many rows there are in `new`.
+    """
+    n_each = 2 * layout.blocks.size
+    at_a_time = max(1, waiting.tags.size // n_each)
+    for first in range(start, rows.shape[0], at_a_time):
+        n = _read_all_nb(
+            index, tables, layout, rows, words, first, min(first + at_a_time, rows.shape[0]), places, waiting
+        )
+        for at in range(n):
+            fetch_key_nb(index, waiting.tags[at])
+        for at in range(n):
+            place = find_nb(index, waiting.keys[at], waiting.tags[at])
+            if place == NONE:
+                place = claim_nb(index, waiting.keys[at], waiting.tags[at])
+                if place == NONE:
+                    return waiting.places[at] // n_each, n_new
+                new[n_new] = place
+                n_new += 1
+            places.reshape(-1)[waiting.places[at]] = place
+    return rows.shape[0], n_new
+
+
+@_jit
+def _read_all_nb(
+    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, start: int, stop: int,
+    places: Integers, waiting: Waiting,
+) -> int:  # fmt: skip
+    """Read the conditions of the rows `start` to `stop` and ask for where they are to be found; returns how many."""
+    n = 0
+    n_blocks = layout.blocks.size
+    for i in range(start, stop):
+        both = layout.direction >= 0 and rows[i, layout.direction] == BOTH
+        for slot in range(n_blocks):
+            first = layout.blocks[slot]
+            places[i, 0, slot] = NONE
+            places[i, 1, slot] = NONE
+            if not rows[i, first + ON] > 0.0:
+                continue
+            if not read_nb(rows, words, i, first, tables.flips.size, waiting.keys[n]):
+                places[i, 0, slot] = UNREADABLE
+                continue
+            waiting.places[n] = 2 * n_blocks * i + slot
+            waiting.tags[n] = tag_nb(waiting.keys[n])
+            fetch_slot_nb(index, waiting.tags[n])
+            n += 1
+            if both:
+                for at in range(CONDITION_KEY):
+                    waiting.keys[n, at] = waiting.keys[n - 1, at]
+                mirror_nb(waiting.keys[n], tables)
+                waiting.places[n] = waiting.places[n - 1] + n_blocks
+                waiting.tags[n] = tag_nb(waiting.keys[n])
+                fetch_slot_nb(index, waiting.tags[n])
+                n += 1
+    return n
+
+
+@_jit
+def place_operands_nb(
+    index: Index, conditions: Index, wanted: Integers, start: int,
+    places: Integers, new: Integers, n_new: int, key: Words,
+) -> tuple[int, int]:  # fmt: skip
+    """Find the columns that the masks `wanted (n,)` are made of, from mask `start` on.
+
+    Args:
+        index: of the columns; operands that it does not have are added to it.
+        conditions: index of the masks.
+        wanted: rows of masks.
+        start: the first of them that is looked up.
+        places: `(n, 2)` is filled with rows of columns: left and right, `NONE` where none is read.
+        new: takes the rows of columns that have to be filled, from place `n_new` on.
+        n_new: rows in it so far.
+        key: scratch `(OPERAND_KEY,)`.
+
+    Returns:
+        The first mask whose columns do not both find room, or `n`; and how many rows there are in `new`.
+    """
+    for at in range(start, wanted.size):
+        condition = conditions.keys[wanted[at]]
+        packed = np.int64(condition[0])
+        places[at, 1] = NONE
+        for side in range(2 - ((packed >> AT_AGAINST) & 1)):
+            shift, first = (AT_LEFT, LEFT_WORD) if side == 0 else (AT_RIGHT, RIGHT_WORD)
+            key[0] = np.uint64((packed >> shift) & PAIR_BITS)
+            for slot in range(MAX_PARAMETERS):
+                key[1 + slot] = condition[first + slot]
+            tag = tag_nb(key)
+            place = find_nb(index, key, tag)
+            if place == NONE:
+                place = claim_nb(index, key, tag)
+                if place == NONE:
+                    return at, n_new
+                new[n_new] = place
+                n_new += 1
+            places[at, side] = place
+    return wanted.size, n_new
+
+
+@_jit
+def fill_masks_nb(
+    conditions: Index, columns_index: Index, tables: Operands, wanted: Integers, places: Integers,
+    start: int, stop: int, columns: Float64, percent: Float64, ones: Float64, n_bars: int, first: int, last: int,
+    masks: Words,
+) -> None:  # fmt: skip
+    """Fill the masks `wanted[start:stop]` from the columns at `places`; those that can't be computed are never true.
+
+    Args:
+        conditions: index of the masks.
+        columns_index: index of the columns.
+        tables: the catalogue.
+        wanted: rows of masks `(n,)`.
+        places: `(n, 2)`, see `place_operands_nb`.
+        start: the first of them that is filled.
+        stop: the first after it that is not.
+        columns: padded, a row each.
+        percent: the close over 100, padded.
+        ones: 64 of them.
+        n_bars: of the shard.
+        first: the first word of a mask that is filled.
+        last: the first after it that is not.
+        masks: a packed mask a row; the wanted ones are filled.
+    """
+    keys = conditions.keys.view(np.float64)
+    for at in range(start, stop):
+        row, left, right = wanted[at], places[at, 0], places[at, 1]
+        if columns_index.failed[left] or (right != NONE and columns_index.failed[right]):
+            conditions.failed[row] = True
+            masks[row] = np.uint64(0)
+            continue
+        packed = np.int64(conditions.keys[row, 0])
+        y, j, step, factor = ones, 0, 0, keys[row, RIGHT_WORD]  # a level
+        if right != NONE:
+            y, j, step, factor = columns[right], LEAD - int((packed >> AT_RIGHT_LAG) & LAG_BITS), 64, 1.0
+        elif tables.percent[(packed >> AT_LEFT) & PAIR_BITS]:
+            y, j, step = percent, LEAD, 64
+        i, comparator = LEAD - ((packed >> AT_LEFT_LAG) & LAG_BITS), packed & COMPARATOR_BITS
+        negate = (packed >> AT_NEGATE) & 1 == 1
+        condition_nb(columns[left], i, y, j, step, factor, comparator, negate, n_bars, first, last, masks[row])
