@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies import grids, indicators, probes, scales
-from strategies.grids import Parameter
 from strategies.indicators import INTEGER, REAL, Indicator
+from strategies.operand_kind import DIFFERENCE, ENDLESS, FADING, LEVEL, OTHERWISE, WINDOW, Parameter
 from strategies.probes import SyntheticBars
 from strategies.scales import Scale
 
 Column = NDArray[np.float64]
 Run = Callable[[SyntheticBars, tuple[float, ...]], Column]
-
-WINDOW, FADING, ENDLESS = "window", "fading", "endless"
-LEVEL, DIFFERENCE, OTHERWISE = "level", "difference", "otherwise"
 
 LOOKS_AHEAD = "looks ahead: a later bar changes an earlier value"
 NEVER_FINITE = "never finite on prices above 1"

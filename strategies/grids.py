@@ -5,13 +5,13 @@ which values it refuses.
 """
 
 import functools
-from dataclasses import dataclass
 from itertools import dropwhile
 
 import numpy as np
 
 from strategies import indicators
 from strategies.indicators import INTEGER, REAL, Indicator, Setting
+from strategies.operand_kind import Parameter
 
 # Every whole number up to a month and a half of trading days, then those that traders use: weeks, months, quarters,
 # years, Fibonacci numbers, round figures.
@@ -25,16 +25,6 @@ MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)  # 
 _LEAST_DEVIATION = 0.5  # an unbounded real default from here on is such a multiple; below, it is a rate
 _FAR = 1e6
 _N_STEPS = 20
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """An evolvable parameter: TA-Lib's name and default, and its values in ascending order, the default among them."""
-
-    name: str
-    default: float
-    grid: tuple[float, ...]
-    integer: bool
 
 
 @functools.cache

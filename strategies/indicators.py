@@ -1,12 +1,7 @@
-"""TA-Lib behind one door: what its functions say of themselves, and how one of them is computed.
-
-This is the only module that imports talib, and it does so at the first call: the import pulls in whatever data-frame
-library is installed, which takes about a second.
-"""
+"""TA-Lib as it is used here: what its functions say of themselves, and how one of them is computed."""
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -14,12 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies import talib_library
+from strategies.kept_columns import kept
+
 REAL, INTEGER, MA_TYPE = "real", "integer", "type of moving average"
 PATTERN_GROUP = "Pattern Recognition"
 
-Columns = list[NDArray[np.float64]]
+Column = NDArray[np.float64]
 
 _UNSTABLE = {"Function has an unstable period", "Output is path-dependent"}
+_FLOAT64 = np.dtype(np.float64)
+_FAR = 2**31  # C has no whole number from here on
 
 # The one override of an input. MAVP's second input is a series of periods, not a price: no bar column is one. The
 # dominant cycle period of the same price is the series of periods that TA-Lib itself offers.
@@ -31,23 +31,23 @@ class Bars(Protocol):
     """Bars of one shard: five float64 columns, C-contiguous, `(n_bars,)`, without NaN; volume may be 0."""
 
     @property
-    def open(self) -> NDArray[np.float64]:
+    def open(self) -> Column:
         """First price of each bar."""
 
     @property
-    def high(self) -> NDArray[np.float64]:
+    def high(self) -> Column:
         """Highest price of each bar."""
 
     @property
-    def low(self) -> NDArray[np.float64]:
+    def low(self) -> Column:
         """Lowest price of each bar."""
 
     @property
-    def close(self) -> NDArray[np.float64]:
+    def close(self) -> Column:
         """Last price of each bar."""
 
     @property
-    def volume(self) -> NDArray[np.float64]:
+    def volume(self) -> Column:
         """What was traded during each bar."""
 
 
@@ -87,18 +87,22 @@ class Indicator:
         """TA-Lib's own default of every parameter, `(n_settings,)`."""
         return tuple(setting.default for setting in self.settings)
 
+    @functools.cached_property
+    def are_real(self) -> tuple[bool, ...]:
+        """Which of the parameters is a real number, `(n_settings,)`."""
+        return tuple(setting.kind == REAL for setting in self.settings)
+
 
 @functools.cache
 def indicators() -> Mapping[str, Indicator]:
     """Every function of the installed TA-Lib by name, sorted by name, read from its own metadata."""
-    import talib
-
-    names = (name for functions in talib.get_function_groups().values() for name in functions)
-    return MappingProxyType({name: _indicator(name) for name in sorted(names)})
+    return MappingProxyType({name: indicator(name) for name in sorted(talib_library.groups())})
 
 
-def _indicator(name: str) -> Indicator:
-    info: dict[str, Any] = _abstract(name).info
+@functools.cache
+def indicator(name: str) -> Indicator:
+    """One function of the installed TA-Lib, read from its own metadata; the others are not looked at."""
+    info: Mapping[str, Any] = talib_library.description(name)
     entries = [[entry] if isinstance(entry, str) else entry for entry in info["input_names"].values()]
     return Indicator(
         name=name,
@@ -118,14 +122,7 @@ def _kind(name: str, default: float) -> str:
     return REAL if isinstance(default, float) else INTEGER
 
 
-def _abstract(name: str) -> Any:
-    """TA-Lib's description of a function, a new one at each call: it holds the parameter values it is set to."""
-    from talib import abstract
-
-    return abstract.Function(name)  # type: ignore[attr-defined]  # made by TA-Lib as it is imported
-
-
-def compute(name: str, source: str, values: Sequence[float], bars: Bars) -> tuple[NDArray[np.float64], ...] | None:
+def compute(name: str, source: str, values: Sequence[float], bars: Bars) -> tuple[Column, ...] | None:
     """Every output of one TA-Lib function over the bars, as TA-Lib has it.
 
     Args:
@@ -135,62 +132,60 @@ def compute(name: str, source: str, values: Sequence[float], bars: Bars) -> tupl
         bars: The bars; never written to.
 
     Returns:
-        One `(n_bars,)` float64 array an output, NaN before TA-Lib's lookback, or None where TA-Lib refuses the
-        parameters. Non-finite values later on are left as they are.
+        One new `(n_bars,)` float64 array an output, C-contiguous, NaN before TA-Lib's lookback, or None where TA-Lib
+        refuses the parameters. Non-finite values later on are left as they are.
     """
-    indicator = indicators()[name]
-    arguments = _arguments(indicator, values)
-    columns = _columns(indicator, source, bars)
-    results = None if arguments is None else _call(name, columns, arguments)
+    entry = indicator(name)
+    arguments = arguments_of(entry, values)
+    results = None if arguments is None else _call(name, columns_of(entry, source, bars), arguments)
     if results is None:
         return None
-    return _without_lookback(results, lookback(name, tuple(values)))
+    return tuple([each if each.dtype is _FLOAT64 else _as_floats(each, name, values) for each in results])
 
 
 def accepts(name: str, values: Sequence[float]) -> bool:
     """Whether TA-Lib takes these parameter values; it refuses those that are out of its bounds, whatever the bars."""
-    indicator = indicators()[name]
-    arguments = _arguments(indicator, values)
-    one_bar = [np.full(1, 50.0)] * len(indicator.inputs)
+    entry = indicator(name)
+    arguments = arguments_of(entry, values)
+    one_bar = [np.full(1, 50.0)] * len(entry.inputs)
     return arguments is not None and _call(name, one_bar, arguments) is not None
 
 
-def bars_since(column: NDArray[np.float64]) -> NDArray[np.float64]:
+def bars_since(column: Column) -> Column:
     """How many bars ago the bar lies whose index the column gives, `(n_bars,)`; NaN stays NaN."""
     return np.arange(column.size, dtype=np.float64) - column
 
 
-def _arguments(indicator: Indicator, values: Sequence[float]) -> list[float] | None:
-    """The values as TA-Lib wants them typed, or None where one of them is no number that C has."""
-    if not all(abs(value) < 2**31 for value in values):
-        return None
-    pairs = zip(indicator.settings, values, strict=True)
-    return [float(value) if setting.kind == REAL else round(value) for setting, value in pairs]
+def arguments_of(entry: Indicator, values: Sequence[float]) -> list[float] | None:
+    """The values of a call as TA-Lib wants them typed, or None where one of them is no number that C has."""
+    arguments = []
+    for is_real, value in zip(entry.are_real, values, strict=True):
+        if not -_FAR < value < _FAR:
+            return None
+        arguments.append(float(value) if is_real else round(value))
+    return arguments
 
 
-def _columns(indicator: Indicator, source: str, bars: Bars) -> Columns:
-    if not indicator.takes_source:
-        return [getattr(bars, column) for column in indicator.inputs]
-    price: NDArray[np.float64] = getattr(bars, source)
-    return [_periods(price) if column == PERIODS_INPUT else price for column in indicator.inputs]
+def columns_of(entry: Indicator, source: str, bars: Bars) -> list[Column]:
+    """The columns of a call, in the order of the inputs; the bars' own, not copies."""
+    if not entry.takes_source:
+        return [getattr(bars, column) for column in entry.inputs]
+    price: Column = getattr(bars, source)
+    if PERIODS_INPUT not in entry.inputs:
+        return [price] * len(entry.inputs)
+    return [kept(price, _periods_of) if column == PERIODS_INPUT else price for column in entry.inputs]
 
 
-def _periods(price: NDArray[np.float64]) -> NDArray[np.float64]:
+def _periods_of(price: Column) -> Column:
+    """The dominant cycle period of a price, which takes several times as long as the average over those periods."""
     periods = _call(PERIODS_FUNCTION, [price], [])
     return np.full_like(price, np.nan) if periods is None else periods[0]
 
 
-@functools.cache
-def _function(name: str) -> Callable[..., Any]:
-    """The function itself, without the door through which TA-Lib lets data frames in."""
-    import talib
-
-    return inspect.unwrap(getattr(talib, name))
-
-
-def _call(name: str, columns: Columns, arguments: list[float]) -> tuple[NDArray[np.float64], ...] | None:
+def _call(name: str, columns: list[Column], arguments: list[float]) -> tuple[NDArray[Any], ...] | None:
+    """What TA-Lib returns, new arrays of its own, or None where it refuses."""
     try:
-        result = _function(name)(*columns, *arguments)
+        result = talib_library.function(name)(*columns, *arguments)
     except Exception as refusal:  # TA-Lib raises a bare Exception; anything more special is not its refusal
         if type(refusal) is not Exception:
             raise
@@ -198,19 +193,18 @@ def _call(name: str, columns: Columns, arguments: list[float]) -> tuple[NDArray[
     return result if isinstance(result, tuple) else (result,)
 
 
-def _without_lookback(results: tuple[NDArray[np.float64], ...], n_blank: int) -> tuple[NDArray[np.float64], ...]:
-    """Float columns whose lookback is NaN: TA-Lib fills that of its integer outputs with 0, which is a value."""
-    columns = tuple(np.ascontiguousarray(result, dtype=np.float64) for result in results)
-    for column in columns:
-        column[:n_blank] = np.nan
-    return columns
+def _as_floats(result: NDArray[Any], name: str, values: Sequence[float]) -> Column:
+    """An integer output as a column: TA-Lib fills its lookback with 0, which is a value, where a real one has NaN."""
+    column = result.astype(np.float64)
+    column[: lookback(name, tuple(values))] = np.nan
+    return column
 
 
 @functools.lru_cache(maxsize=65536)
 def lookback(name: str, values: tuple[float, ...]) -> int:
     """Bars before the first output of a TA-Lib function, as TA-Lib states it for parameter values that it accepts."""
-    indicator, function = indicators()[name], _abstract(name)
-    arguments = _arguments(indicator, values) or []
-    function.parameters = {setting.name: value for setting, value in zip(indicator.settings, arguments, strict=False)}
-    of_periods = int(_abstract(PERIODS_FUNCTION).lookback) if PERIODS_INPUT in indicator.inputs else 0
-    return int(function.lookback) + of_periods
+    entry = indicator(name)
+    arguments = arguments_of(entry, values) or []
+    named = {setting.name: value for setting, value in zip(entry.settings, arguments, strict=False)}
+    of_periods = talib_library.lookback(PERIODS_FUNCTION, {}) if PERIODS_INPUT in entry.inputs else 0
+    return talib_library.lookback(name, named) + of_periods

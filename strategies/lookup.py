@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.catalogue import SOURCES, catalogue, compatible, level_range_of
+from strategies.catalogue import catalogue
+from strategies.operand_kind import CLOSE, SOURCES, Group, group_on, level_range_on
+
+__all__ = ["CLOSE", "MAX_PARAMETERS", "N_SOURCES", "Lookup", "lookup"]
 
 MAX_PARAMETERS: Final = 3
 N_SOURCES: Final = len(SOURCES)
-CLOSE: Final = SOURCES.index("close")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,27 +52,22 @@ def lookup() -> Lookup:
         for slot, parameter in enumerate(kind.parameters):
             grid[index, slot, : len(parameter.grid)] = parameter.grid
             size[index, slot] = len(parameter.grid)
-    low, high, partners = [], [], []
-    for pair in range(len(kinds) * N_SOURCES):
-        kind_at, source = divmod(pair, N_SOURCES)
-        source = source if kinds[kind_at].takes_source else CLOSE
-        span = level_range_of(kind_at, source)
-        low.append(np.nan if span is None else span[0])
-        high.append(np.nan if span is None else span[1])
-        rows = compatible(kind_at, source)
-        partners.append(rows[:, 0] * N_SOURCES + rows[:, 1])
-    fits = np.zeros((len(partners), len(partners)), dtype=np.bool_)
-    for pair, others in enumerate(partners):
-        fits[pair, others] = True
+    source_of = [range(N_SOURCES) if kind.takes_source else [CLOSE] * N_SOURCES for kind in kinds]
+    pairs = [(kind, source) for kind, sources in zip(kinds, source_of, strict=True) for source in sources]
+    spans = [level_range_on(kind, source) or (np.nan, np.nan) for kind, source in pairs]
+    numbers: dict[Group, int] = {}
+    group = np.array([numbers.setdefault(group_on(kind, source), len(numbers)) for kind, source in pairs])
+    is_named = np.array([kind.takes_source or source == CLOSE for kind in kinds for source in range(N_SOURCES)])
+    fits = (group[:, None] == group[None, :]) & is_named
     arrays = Lookup(
         takes_source=np.array([kind.takes_source for kind in kinds]),
         grid=grid,
         grid_size=size,
-        level_low=np.array(low),
-        level_high=np.array(high),
+        level_low=np.array([low for low, _ in spans]),
+        level_high=np.array([high for _, high in spans]),
         fits=fits,
-        fit_start=np.concatenate([[0], np.cumsum([len(others) for others in partners])]).astype(np.int64),
-        fit_pairs=np.concatenate(partners).astype(np.int64),
+        fit_start=np.concatenate([[0], np.cumsum(fits.sum(axis=1))]).astype(np.int64),
+        fit_pairs=np.nonzero(fits)[1].astype(np.int64),
     )
     for array in vars(arrays).values():
         array.flags.writeable = False

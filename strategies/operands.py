@@ -4,21 +4,21 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from strategies import indicators
-from strategies.catalogue import SOURCES, OperandKind, catalogue
+from strategies import indicators, talib_twins
+from strategies.catalogue import catalogue
 from strategies.errors import StrategyError
-from strategies.examination import FADED, FADING, Run, runner, starts_differ
-from strategies.indicators import Bars
+from strategies.indicators import Bars, Column
+from strategies.operand_columns import all_values, call_columns
+from strategies.operand_kind import FADING, SOURCES, OperandKind
 
-__all__ = ["Bars", "column", "warm_up"]
+__all__ = ["Bars", "column", "columns_of", "warm_up"]
 
 _LENGTHS = (512, 1024, 2048, 4096, 8192)
 _VOLATILITIES = (0.012, 0.005, 0.025)
 
 
-def column(kind: int, source: int, parameters: Sequence[float], bars: Bars) -> NDArray[np.float64]:
+def column(kind: int, source: int, parameters: Sequence[float], bars: Bars) -> Column:
     """The values of an operand, one a bar, each from that bar and earlier ones alone.
 
     Args:
@@ -35,41 +35,50 @@ def column(kind: int, source: int, parameters: Sequence[float], bars: Bars) -> N
     Raises:
         StrategyError: A kind or source that doesn't exist, or too few parameters.
     """
-    entry = _checked(kind, source, parameters)
-    if entry.function == "PRICE":
-        return np.array(getattr(bars, SOURCES[source]), dtype=np.float64, order="C")
-    columns = indicators.compute(entry.function, SOURCES[source], _values(entry, parameters), bars)
-    if columns is None:
-        return np.full(bars.close.size, np.nan)
-    values = indicators.bars_since(columns[entry.output]) if entry.is_index else columns[entry.output]
-    values[~np.isfinite(values)] = np.nan
-    return values
+    return call_columns((_checked(kind, source, parameters),), source, parameters, bars, talib_twins.compute)[0]
+
+
+def columns_of(kind: int, source: int, parameters: Sequence[float], bars: Bars) -> dict[int, Column]:
+    """The values of an operand and of all that TA-Lib computes with it in the same call, by kind.
+
+    MACD's line comes with its signal and histogram, but only if they are asked for with the same parameters: a kind
+    whose evolved parameters are others of the function (the line of MACD has no use for the signal's period) is not
+    among them. Arguments and errors are those of `column`, and so is each column, to the bit.
+    """
+    _checked(kind, source, parameters)
+    together, entries = _together(kind)
+    columns = call_columns(entries, source, parameters, bars, talib_twins.compute)
+    return dict(zip(together, columns, strict=True))
+
+
+@functools.cache
+def _together(kind: int) -> tuple[tuple[int, ...], tuple[OperandKind, ...]]:
+    """The kinds that one call gives, as indices and as entries, ascending."""
+    entry = catalogue()[kind]
+    pairs = [
+        (index, other)
+        for index, other in enumerate(catalogue())
+        if (other.function, other.places) == (entry.function, entry.places)
+    ]
+    return tuple(index for index, _ in pairs), tuple(other for _, other in pairs)
 
 
 def _checked(kind: int, source: int, parameters: Sequence[float]) -> OperandKind:
-    if not 0 <= kind < len(catalogue()):
-        last = len(catalogue()) - 1
+    kinds = catalogue()
+    if not 0 <= kind < len(kinds):
         raise StrategyError(
-            f"An operand's kind must be from 0 to {last}, but was {kind}; it is an index in catalogue()."
+            f"An operand's kind must be from 0 to {len(kinds) - 1}, but was {kind}; it is an index in catalogue()."
         )
     if not 0 <= source < len(SOURCES):
         last = len(SOURCES) - 1
         raise StrategyError(
             f"An operand's source must be from 0 to {last}, but was {source}; it is an index in SOURCES."
         )
-    entry = catalogue()[kind]
+    entry = kinds[kind]
     if len(parameters) < len(entry.parameters):
         names = ", ".join(parameter.name for parameter in entry.parameters)
         raise StrategyError(f"{entry.name} must have a value for each of {names}, but was given {tuple(parameters)}.")
     return entry
-
-
-def _values(entry: OperandKind, parameters: Sequence[float]) -> tuple[float, ...]:
-    """Every parameter of the call: the evolved ones as given, the others at TA-Lib's default."""
-    values = list(entry.defaults)
-    for place, value in zip(entry.places, parameters, strict=False):
-        values[place] = float(value)
-    return tuple(values)
 
 
 def warm_up(kind: int, parameters: Sequence[float]) -> int:
@@ -97,7 +106,7 @@ def warm_up(kind: int, parameters: Sequence[float]) -> int:
 
 @functools.lru_cache(maxsize=65536)
 def _warm_up(kind: int, parameters: tuple[float, ...]) -> int:
-    entry, values = catalogue()[kind], _values(catalogue()[kind], parameters)
+    entry, values = catalogue()[kind], all_values(catalogue()[kind], parameters)
     if entry.function == "PRICE" or not indicators.accepts(entry.function, values):
         return 0
     n_blank = indicators.lookback(entry.function, values)
@@ -106,15 +115,17 @@ def _warm_up(kind: int, parameters: tuple[float, ...]) -> int:
 
 def _faded(entry: OperandKind, values: tuple[float, ...], n_blank: int) -> int:
     """The first bar, and a quarter, from which on the start no longer matters, on walks as long as that takes."""
-    run = runner(indicators.indicators()[entry.function], entry.output, is_index=entry.is_index)
     for n_bars in _LENGTHS:
-        last = max(_last_different(run, values, number, n_bars) for number in range(len(_VOLATILITIES)))
+        last = max(_last_different(entry, values, number, n_bars) for number in range(len(_VOLATILITIES)))
         if last < n_bars * 3 // 4:
             return max(n_blank, last + last // 4)
     return _LENGTHS[-1]
 
 
-def _last_different(run: Run, values: tuple[float, ...], number: int, n_bars: int) -> int:
+def _last_different(entry: OperandKind, values: tuple[float, ...], number: int, n_bars: int) -> int:
+    from strategies.examination import FADED, runner, starts_differ  # of no use to a worker, which measures nothing
+
+    run = runner(indicators.indicator(entry.function), entry.output, is_index=entry.is_index)
     difference = starts_differ(run, values, number=21 + 2 * number, volatility=_VOLATILITIES[number], n_bars=n_bars)
     late = np.flatnonzero(~(difference <= FADED))
     return int(late[-1]) + 1 if late.size else 0

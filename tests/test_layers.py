@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-# pandas is not listed: TA-Lib imports it by itself wherever it is installed.
-HEAVY = ("ray", "mlflow", "typer", "rich", "plotly", "deap", "optuna", "arch", "exchange_calendars")
+HEAVY = ("ray", "mlflow", "typer", "rich", "plotly", "deap", "optuna", "arch", "exchange_calendars", "pandas")
 
 
 def modules_after(statement):
