@@ -10,6 +10,9 @@ import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
+
+COMPILED_LAYERS: Final = ("strategies", "fitness", "evolution")
 
 
 def package_version() -> str:
@@ -22,9 +25,10 @@ def package_version() -> str:
 
 @functools.cache
 def kernel_digest() -> str:
-    """Return 12 hex digits of the source of `fitness`, where every compiled function lives."""
-    folder = Path(__file__).parents[1] / "fitness"
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]
+    """Return 12 hex digits of the source of the three layers below `cluster`, where every compiled function lives."""
+    root = Path(__file__).parents[1]
+    sources = [path for layer in COMPILED_LAYERS for path in sorted((root / layer).rglob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def kernel_cache_folder() -> Path:

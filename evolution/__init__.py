@@ -4,7 +4,7 @@
 migrants, and `check_closed` and `rederive` prove a pedigree.
 """
 
-from evolution.admission import Evaluate
+from evolution.admission import Evaluate, Look, ScreeningEvaluate
 from evolution.advance import Advance, advance, found
 from evolution.figures import GenerationStats
 from evolution.islands import TOPOLOGIES, Emigrants, emigrants, emigrants_from_bytes, emigrants_to_bytes, sources
@@ -19,18 +19,23 @@ from evolution.pedigree import (
 )
 from evolution.population import State, state_from_bytes, state_to_bytes
 from evolution.rederivation import rederive
-from evolution.settings import EvolutionSettings
+from evolution.screen import ScreenStats
+from evolution.settings import EvolutionSettings, ScreenSettings
 
 __all__ = [
     # settings in
     "EvolutionSettings",
+    "ScreenSettings",
     "Evaluate",
+    "ScreeningEvaluate",
+    "Look",
     # the loop
     "found",
     "advance",
     "Advance",
     "State",
     "GenerationStats",
+    "ScreenStats",
     # islands
     "TOPOLOGIES",
     "sources",

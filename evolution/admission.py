@@ -1,6 +1,6 @@
 """The one gate through which fitness enters evolution: what is not finite never reaches a ranking."""
 
-from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,36 @@ from numpy.typing import NDArray
 from fitness.objectives import NOT_FINITE, Evaluation
 from strategies.errors import StudbookError
 
-Evaluate = Callable[[NDArray[np.float64]], Evaluation]
+Rows = NDArray[np.float64]
+
+
+class Evaluate(Protocol):
+    """What tells evolution the fitness of phenotypes; a plain function will do where no screen is set."""
+
+    def __call__(self, phenotypes: Rows, /) -> Evaluation:
+        """Return the evaluation of `phenotypes` (n, N_GENES) on all cells."""
+        ...
+
+
+class Look(Protocol):
+    """What a screen saw of n strategies, and the way to see the rest."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Their scores on the screen's cells; evolution takes only objectives and reasons of it."""
+
+    def finish(self, rows: NDArray[np.int64], /) -> Evaluation:
+        """Return the evaluation of some rows (k,) on all cells, the very bytes that a full evaluation gives them."""
+        ...
+
+
+@runtime_checkable
+class ScreeningEvaluate(Evaluate, Protocol):
+    """An evaluator that can look at some cells first; no cell is computed twice."""
+
+    def screen(self, phenotypes: Rows, /) -> Look:
+        """Return a look at `phenotypes` (n, N_GENES) on the screen's cells alone."""
+        ...
 
 
 def admit(evaluation: Evaluation, *, n_rows: int, n_objectives: int) -> Evaluation:

@@ -11,25 +11,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evolution.admission import Evaluate, admit
+from evolution.admission import Evaluate
 from evolution.figures import GenerationStats, generation_stats
 from evolution.islands import Emigrants
 from evolution.keys import MAX_BROOD, MAX_GENERATION, Place
 from evolution.pedigree import MIGRANT, NO_PARENT, Births, birth_ids, concat
-from evolution.population import Merits, State, enter, find
+from evolution.population import ABSENT, Merits, State, enter, find
+from evolution.screen import Memory, ScreenStats, check_memory, evaluate_screened, idle, new_memory, supersede
 from evolution.selection import standing, survivors
 from evolution.settings import EvolutionSettings
 from evolution.variation import Brood, breed, found_brood
+from fitness.objectives import SCREENED_OUT
 from strategies.errors import ConfigError, JournalError, UsageError
 from strategies.genes import N_GENES
 
 
 class Advance(NamedTuple):
-    """What came of an epoch: the state after it, its births in order, and the figures of each generation."""
+    """What came of an epoch: the state after it, its births in order, and the figures of each generation.
+
+    `screens` has what the screen did in each generation, nothing where no screen is set.
+    """
 
     state: State
     births: Births
     stats: tuple[GenerationStats, ...]
+    screens: tuple[ScreenStats, ...] = ()
 
 
 class _Members(NamedTuple):
@@ -54,6 +60,10 @@ class _Members(NamedTuple):
         pairs: list[Any] = list(zip(self, _Members.of_births(births), strict=True))
         return _Members(*(np.concatenate(pair) for pair in pairs))
 
+    def take(self, rows: NDArray[Any]) -> "_Members":
+        every: list[Any] = list(self)
+        return _Members(*(array[rows] for array in every))
+
 
 def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluate) -> Advance:
     """Return generation 0 of an island: its founders, evaluated.
@@ -65,9 +75,10 @@ def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluat
     place = Place(seed, island, 0)
     brood = found_brood(place, settings)
     ids = birth_ids(island, 0, np.arange(len(brood.genomes)))
-    births, known = _bear(place, brood, ids, ids, brood.parents, None, evaluate, settings)
-    state = _state(place, _Members.of_births(births), known, settings)
-    return Advance(state, births, (generation_stats(state, births),))
+    nothing = new_memory(settings.screen)
+    births, known, memory, screen = _bear(place, brood, ids, ids, brood.parents, None, evaluate, settings, nothing)
+    state = _state(place, _Members.of_births(births), known, settings, memory)
+    return Advance(state, births, (generation_stats(state, births),), _some(screen))
 
 
 def advance(
@@ -85,7 +96,7 @@ def advance(
     Raises:
         UsageError: no generation to breed.
         ConfigError: more generations or births in one generation than a birth id can hold.
-        JournalError: immigrants of this very island, or with other objectives or measures.
+        JournalError: immigrants of this very island, or with other objectives or measures; a state of another screen.
         StudbookError: `evaluate` returned arrays of another shape than asked for.
     """
     if generations < 1:
@@ -95,30 +106,49 @@ def advance(
             f"`generations` must end by {MAX_GENERATION}, but was {state.generation + generations} "
             f"(island {state.island}). Ask for fewer generations."
         )
+    check_memory(state.screen, settings.screen)
     births, stats = [], []
+    screens: list[ScreenStats] = []
     arrivals: Sequence[Emigrants] = immigrants or ()
     for _ in range(generations):
-        state, born = _generation(state, evaluate, settings, arrivals)
+        state, born, screen = _generation(state, evaluate, settings, arrivals)
         births.append(born)
         stats.append(generation_stats(state, born))
+        screens += _some(screen)
         arrivals = ()
-    return Advance(state, concat(births), tuple(stats))
+    return Advance(state, concat(births), tuple(stats), tuple(screens))
+
+
+def _some(screen: ScreenStats | None) -> tuple[ScreenStats, ...]:
+    return () if screen is None else (screen,)
 
 
 def _generation(
     state: State, evaluate: Evaluate, settings: EvolutionSettings, immigrants: Sequence[Emigrants]
-) -> tuple[State, Births]:
+) -> tuple[State, Births, ScreenStats | None]:
     place = Place(state.seed, state.island, state.generation + 1)
     migrants = _arrive(state, immigrants, place, settings)
-    known = enter(state.known, migrants.merits)
-    pool = _Members.of_state(state).followed_by(migrants)
+    known = enter(supersede(state.known, migrants.merits), migrants.merits)
+    pool = _without_twins(_Members.of_state(state), migrants).followed_by(migrants)
     order = standing(pool.objectives, pool.reasons, pool.keys, pool.birth_ids).order
     brood = breed(pool.genomes, order, known_keys=known.keys, place=place, settings=settings, first_index=len(migrants))
     ids = birth_ids(place.island, place.generation, np.arange(len(brood.genomes)) + len(migrants))
     parents = np.where(brood.parents == NO_PARENT, NO_PARENT, pool.birth_ids[brood.parents])
     families = pool.families[brood.parents[:, 0]]
-    children, known = _bear(place, brood, ids, families, parents, known, evaluate, settings)
-    return _state(place, pool.followed_by(children), known, settings), concat([migrants, children])
+    children, known, memory, screen = _bear(
+        place, brood, ids, families, parents, known, evaluate, settings, state.screen
+    )
+    return _state(place, pool.followed_by(children), known, settings, memory), concat([migrants, children]), screen
+
+
+def _without_twins(members: _Members, migrants: Births) -> _Members:
+    """The members, but for those screened out whose twin, known in full, has just arrived."""
+    twin = (members.reasons == SCREENED_OUT) & (find(_sorted(migrants.key), members.keys) != ABSENT)
+    return members.take(~twin) if twin.any() else members
+
+
+def _sorted(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return keys[np.lexsort((keys[:, 1], keys[:, 0]))]
 
 
 def _arrive(state: State, immigrants: Sequence[Emigrants], place: Place, settings: EvolutionSettings) -> Births:
@@ -168,13 +198,18 @@ def _bear(
     known: Merits | None,
     evaluate: Evaluate,
     settings: EvolutionSettings,
-) -> tuple[Births, Merits]:
-    """Return the births of a brood, its fresh children evaluated, and the register with these entered."""
-    n_fresh = int(brood.fresh.sum())
-    if n_fresh > 0 or known is None:
-        given = admit(evaluate(brood.phenotypes[brood.fresh]), n_rows=n_fresh, n_objectives=len(settings.objectives))
-        new = Merits(brood.keys[brood.fresh], given.objectives, given.reasons, given.measures)
+    memory: Memory,
+) -> tuple[Births, Merits, Memory, ScreenStats | None]:
+    """Return the births of a brood, its fresh children evaluated, the register with these entered, and the screen."""
+    fresh = brood.fresh
+    if fresh.any() or known is None:
+        given, memory, screen = evaluate_screened(
+            evaluate, brood.phenotypes[fresh], brood.keys[fresh], ids[fresh], settings=settings, memory=memory
+        )
+        new = Merits(brood.keys[fresh], given.objectives, given.reasons, given.measures)
         known = enter(new.take(np.zeros(0, dtype=np.int64)) if known is None else known, new)
+    else:
+        memory, screen = idle(memory, settings.screen)
     births = _births(
         place,
         ids=ids,
@@ -186,7 +221,7 @@ def _bear(
         evaluated=brood.fresh,
         merits=known.take(find(known.keys, brood.keys)),
     )
-    return births, known
+    return births, known, memory, screen
 
 
 def _births(
@@ -220,12 +255,11 @@ def _births(
     )
 
 
-def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSettings) -> State:
+def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSettings, memory: Memory) -> State:
     """Return the state in which the best of `members` live on."""
     fitness = (members.objectives, members.reasons, members.keys, members.birth_ids)
     rows = survivors(*fitness, n=settings.population_size)
-    every: list[Any] = list(members)
-    best = _Members(*(array[rows] for array in every))
+    best = members.take(rows)
     return State(
         seed=place.seed,
         island=place.island,
@@ -240,4 +274,5 @@ def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSe
         known_objectives=known.objectives,
         known_reasons=known.reasons,
         known_measures=known.measures,
+        screen=memory,
     )

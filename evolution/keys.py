@@ -1,8 +1,8 @@
-"""Where chance comes from: one Philox key for every purpose, island, generation and birth.
+"""Where chance comes from: one Philox key for every purpose, island and generation.
 
-The 128-bit key is the BLAKE2b digest of `seed, island, generation, index, attempt` (five little-endian 64-bit words)
-followed by the purpose's name in ASCII. The words have a fixed width, so no two inputs write the same message, and a
-draw depends on nothing but these six things: not on workers, order, a crash or a resume.
+The 128-bit key is the BLAKE2b digest of `seed, island, generation` (three little-endian 64-bit words) followed by the
+purpose's name in ASCII. The words have a fixed width, so no two inputs write the same message. Under a key each birth
+has streams of its own, see `philox`. So a draw depends on these alone: not on workers, order, a crash or a resume.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ MAX_SEED: Final = 2**63 - 1
 MAX_ISLANDS: Final = 2**23
 MAX_GENERATION: Final = 2**GENERATION_BITS - 1
 MAX_BROOD: Final = 2**INDEX_BITS
-_PERSON: Final = b"studbook keys 1"
+_PERSON: Final = b"studbook keys 2"
 
 
 class Purpose(StrEnum):
@@ -29,8 +29,8 @@ class Purpose(StrEnum):
 
     FOUNDERS = "founders"
     PARENTS = "parents"
-    VARIATION = "variation"
-    MATERIAL = "material"
+    CROSSOVER = "crossover"
+    MUTATION = "mutation"
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Place:
                     f"`{name}` must be between 0 and {high}, but was {value} (evolution). Choose one in this range."
                 )
 
-    def key(self, purpose: Purpose, *, index: int = 0, attempt: int = 0) -> int:
-        """Return the 128-bit key of one stream; births have their own by `index`, and each try at one by `attempt`."""
-        message = struct.pack("<5Q", self.seed, self.island, self.generation, index, attempt) + purpose.encode("ascii")
+    def key(self, purpose: Purpose) -> int:
+        """Return the 128-bit key of the numbers drawn here for one purpose."""
+        message = struct.pack("<3Q", self.seed, self.island, self.generation) + purpose.encode("ascii")
         return int.from_bytes(hashlib.blake2b(message, digest_size=16, person=_PERSON).digest(), "little")
 
     def generator(self, purpose: Purpose) -> np.random.Generator:

@@ -2,23 +2,24 @@
 
 Layout: `MAGIC` (the format's version is in it), the header's length (8 bytes, little-endian), the header (canonical
 JSON: kind, gene table fingerprint, whole numbers, array names with dtype and shape), the arrays' bytes one after the
-other, SHA-256 of everything before it. Header and arrays are padded to eight bytes, with spaces and zeros, so that
-arrays can be used where they lie. Nothing is pickled, nothing read runs code.
+other, and the seal: the SHA-256 of all before the arrays and of their `checksum`. Header and arrays are padded to eight
+bytes, with spaces and zeros, so that arrays can be used where they lie. Nothing is pickled, nothing read runs code.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.checksum import checksum
 from strategies.errors import JournalError
 from strategies.genes import fingerprint
 
-MAGIC: Final = b"STUDBK\x00\x01"
+MAGIC: Final = b"STUDBK\x00\x02"
 _DIGEST: Final = 32
 _ALIGNMENT: Final = 8
 _PREFIX: Final = len(MAGIC) + 8
@@ -62,9 +63,19 @@ def pack(schema: Schema, numbers: Mapping[str, int], arrays: Mapping[str, NDArra
     }
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    bodies = [part.tobytes() + bytes(-part.nbytes % _ALIGNMENT) for part in parts.values()]
-    whole = b"".join([MAGIC, len(text).to_bytes(8, "little"), text, *bodies])
-    return whole + hashlib.sha256(whole).digest()
+    head = MAGIC + len(text).to_bytes(8, "little") + text
+    body: list[NDArray[np.uint64]] = []
+    for part in parts.values():  # views where it can be: the arrays are copied once, into the result
+        octets = part.reshape(-1).view(np.uint8)
+        even = len(octets) - len(octets) % _ALIGNMENT
+        rest = np.zeros(_ALIGNMENT if even < len(octets) else 0, dtype=np.uint8)
+        rest[: len(octets) - even] = octets[even:]
+        body += [octets[:even].view("<u8"), rest.view("<u8")]
+    return b"".join([head, *(words.data for words in body), _seal(head, body)])
+
+
+def _seal(head: bytes, body: Iterable[NDArray[np.uint64]]) -> bytes:
+    return hashlib.sha256(head + checksum(body)).digest()
 
 
 def unpack(data: bytes, schema: Schema) -> Packed:
@@ -118,12 +129,17 @@ def _check_whole(data: bytes, kind: str) -> None:
         _refuse(kind, f"must begin with {MAGIC[:-1]!r}", f"began with {data[: len(MAGIC)]!r}", _RECOVERY)
     if len(data) < _PREFIX + _DIGEST:
         _refuse(kind, f"must be at least {_PREFIX + _DIGEST} long", f"were {len(data)}", _RECOVERY)
-    digest, written = hashlib.sha256(data[:-_DIGEST]).hexdigest(), data[-_DIGEST:].hex()
-    if digest != written:
-        _refuse(kind, f"must match their SHA-256 {written[:16]}", f"gave {digest[:16]} ({len(data)} bytes)", _RECOVERY)
     if data[len(MAGIC) - 1] != MAGIC[-1]:
         mend = "Open them with the version of Studbook that wrote them."
         _refuse(kind, f"must have format {MAGIC[-1]}", f"had format {data[len(MAGIC) - 1]}", mend)
+    stop = len(data) - _DIGEST
+    start = min(_PREFIX + int.from_bytes(data[len(MAGIC) : _PREFIX], "little"), stop)
+    n_words, odd = divmod(stop - start, _ALIGNMENT)
+    body = np.frombuffer(data, dtype="<u8", count=n_words, offset=start)
+    digest, written = _seal(data[:start] + data[stop - odd : stop], [body]).hex(), data[stop:].hex()
+    if digest != written:
+        was = f"gave {digest[:16]} ({len(data)} bytes)"
+        _refuse(kind, f"must match their seal {written[:16]}", was, _RECOVERY)
 
 
 def _check_form(header: Any) -> None:

@@ -52,7 +52,8 @@ class Births(Record):
         retries: (n,) further mutations that it took to be new, see `variation.breed`.
         genome: (n, N_GENES).
         key: (n, 2) phenotype key.
-        evaluated: (n,) whether it was evaluated; if not, its fitness was known.
+        evaluated: (n,) whether it was evaluated, if only by the screen (its reason says so); if not, its fitness was
+            known.
         objectives: (n, m), reason: (n,), measures: (n, k): its merits.
     """
 

@@ -1,13 +1,16 @@
 """The state of one island: its population, and the register of everything whose fitness it knows."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.key_sets import ABSENT, find, inserted, newcomers
 from evolution.packing import Column, Schema
 from evolution.records import Record
+
+__all__ = ["ABSENT", "Merits", "State", "enter", "find", "state_from_bytes", "state_to_bytes"]
 
 
 class Merits(NamedTuple):
@@ -52,6 +55,7 @@ class State(Record):
         reasons: (n,) codes, 0 is fine.
         known_keys: (k, 2) every key ever evaluated here or brought by a migrant, sorted.
         known_objectives: (k, m) and known_reasons (k,) and known_measures (k, measures): their fitness.
+        screen: (1 + window,) what the screen remembers, see `screen.Memory`; (0,) without a screen.
     """
 
     seed: int
@@ -67,6 +71,7 @@ class State(Record):
     known_objectives: NDArray[np.float64]
     known_reasons: NDArray[np.int16]
     known_measures: NDArray[np.float64]
+    screen: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     SCHEMA: ClassVar[Schema] = Schema(
         "state",
@@ -82,6 +87,7 @@ class State(Record):
             "known_objectives": Column("<f8", 2, "known"),
             "known_reasons": Column("<i2", 1, "known"),
             "known_measures": Column("<f8", 2, "known"),
+            "screen": Column("<f8", 1, "screen"),
         },
     )
 
@@ -91,42 +97,13 @@ class State(Record):
         return Merits(self.known_keys, self.known_objectives, self.known_reasons, self.known_measures)
 
 
-ABSENT: Final = -1
-
-
-def find(sorted_keys: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return for each of `keys` (n, 2) its row in `sorted_keys` (k, 2), or `ABSENT`."""
-    at = _places(sorted_keys, keys)
-    inside = np.flatnonzero(at < len(sorted_keys))
-    same = inside[(sorted_keys[at[inside]] == keys[inside]).all(axis=1)]
-    found = np.full(len(keys), ABSENT, dtype=np.int64)
-    found[same] = at[same]
-    return found
-
-
-def _places(sorted_keys: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return (n,) how many of `sorted_keys` are smaller than each of `keys`."""
-    first = np.ascontiguousarray(sorted_keys[:, 0])
-    places = np.searchsorted(first, keys[:, 0], side="left")
-    stop = np.searchsorted(first, keys[:, 0], side="right")
-    for _ in range(int((stop - places).max(initial=0))):  # more than one step only if 64 bits collide
-        rows = np.flatnonzero(places < stop)
-        places[rows[sorted_keys[places[rows], 1] < keys[rows, 1]]] += 1
-    return places
-
-
 def enter(known: Merits, new: Merits) -> Merits:
     """Return the register `known` with `new` entered, sorted by key; what is known already stays as it is."""
-    order = np.lexsort((new.keys[:, 1], new.keys[:, 0]))  # stable: of equal keys the first stays first
-    keys = new.keys[order]
-    unknown = find(known.keys, keys) == ABSENT
-    unknown[1:] &= (keys[1:] != keys[:-1]).any(axis=1)
-    if not unknown.any():
+    rows, places = newcomers(known.keys, new.keys)
+    if len(rows) == 0:
         return known
-    rows = order[unknown]
-    places = _places(known.keys, new.keys[rows])
     pairs: list[Any] = list(zip(known, new.take(rows), strict=True))
-    return Merits(*(np.insert(old, places, added, axis=0) for old, added in pairs))
+    return Merits(*(inserted(old, places, added) for old, added in pairs))
 
 
 def state_to_bytes(state: State) -> bytes:

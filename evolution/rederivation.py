@@ -1,18 +1,17 @@
 """The pedigree's proof: every birth made anew from its parents' genomes and its key."""
 
-import random
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from evolution.deap_bridge import Genes, lent
 from evolution.founding import founder_genomes
 from evolution.keys import Place, Purpose
-from evolution.pedigree import FOUNDER, MIGRANT, TEMPLATE, Births, index_of
+from evolution.mutation import mutated
+from evolution.pedigree import FOUNDER, MIGRANT, NO_PARENT, TEMPLATE, Births, index_of
 from evolution.settings import EvolutionSettings
-from evolution.variation import conceive, material_of, mutated
+from evolution.variation import conceive
 from strategies.codec import bounded
+
+Integers = NDArray[np.int64]
 
 
 def rederive(births: Births, seed: int, settings: EvolutionSettings) -> NDArray[np.float64]:
@@ -21,33 +20,39 @@ def rederive(births: Births, seed: int, settings: EvolutionSettings) -> NDArray[
     Equal to `births.genome` to the bit if these births were bred with this seed and these settings.
     """
     made = np.empty_like(births.genome)
-    genome_of = dict(zip(births.birth_id.tolist(), births.genome.tolist(), strict=True))
-    indices = index_of(births.birth_id)
-    for island, generation in sorted(set(zip(births.island.tolist(), births.generation.tolist(), strict=True))):
-        place = Place(seed, island, generation)
-        material = material_of(place, settings)
-        founders = founder_genomes(place, settings)[0].tolist() if generation == 0 else []
-        for row in np.flatnonzero((births.island == island) & (births.generation == generation)).tolist():
-            index = int(indices[row])
-            if births.operator[row] in (FOUNDER, TEMPLATE):
-                genes = founders[index]
-            else:
-                a, b = genome_of[int(births.parent_a[row])], genome_of.get(int(births.parent_b[row]))
-                genes = a if births.operator[row] == MIGRANT else _child(a, b, place, index, material, settings)
-            for attempt in range(1, int(births.retries[row]) + 1):
-                genes = mutated(_row(genes), place, index, attempt, material)
-            made[row] = _row(genes)
+    by_id = np.argsort(births.birth_id, kind="stable")
+    order = np.lexsort((births.generation, births.island))
+    places = np.stack([births.island, births.generation], axis=1)[order]
+    starts = np.flatnonzero((places[1:] != places[:-1]).any(axis=1)) + 1
+    for rows in np.split(order, starts) if len(order) else ():
+        place = Place(seed, int(births.island[rows[0]]), int(births.generation[rows[0]]))
+        indices = index_of(births.birth_id[rows])
+        genomes = _first_tries(births, rows, by_id, indices, place, settings)
+        retries, key = births.retries[rows], place.key(Purpose.MUTATION)
+        for attempt in range(1, int(retries.max()) + 1):
+            again = np.flatnonzero(retries >= attempt)
+            genomes[again] = mutated(genomes[again], key, indices[again], np.full(len(again), attempt))
+        made[rows] = genomes
     return made
 
 
-def _child(
-    first: Genes, second: Genes | None, place: Place, index: int, material: Sequence[Genes], settings: EvolutionSettings
-) -> Genes:
-    rng = random.Random(place.key(Purpose.VARIATION, index=index))  # noqa: S311 - seeded from our keys
-    with lent(rng):
-        return conceive(first, second, rng, material, settings)[0]
+def _first_tries(
+    births: Births, rows: Integers, by_id: Integers, indices: Integers, place: Place, settings: EvolutionSettings
+) -> NDArray[np.float64]:
+    """Return the genomes (n, N_GENES) of births of one place as they were before any further mutation."""
+    operators, genomes = births.operator[rows], np.empty((len(rows), births.genome.shape[1]))
+    founders = np.isin(operators, (FOUNDER, TEMPLATE))
+    if founders.any():
+        genomes[founders] = bounded(founder_genomes(place, settings)[0])[indices[founders]]
+    parents = np.stack([_rows_of(births, by_id, column[rows]) for column in (births.parent_a, births.parent_b)], axis=1)
+    migrants = operators == MIGRANT
+    genomes[migrants] = births.genome[parents[migrants, 0]]
+    bred = ~founders & ~migrants
+    genomes[bred], _ = conceive(births.genome, parents[bred], indices[bred], place, settings)
+    return genomes
 
 
-def _row(genes: Genes) -> Genes:
-    row: Genes = bounded(np.array(genes))[0].tolist()
-    return row
+def _rows_of(births: Births, by_id: Integers, ids: Integers) -> Integers:
+    """Return the rows (n,) of the births `ids` (n,), `NO_PARENT` where there is none."""
+    at = np.searchsorted(births.birth_id, ids, sorter=by_id)
+    return np.where(ids == NO_PARENT, NO_PARENT, by_id[np.minimum(at, len(by_id) - 1)])

@@ -9,6 +9,10 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.key_sets import repeated
+from evolution.ranking import crowding_nb, order_nb
+from strategies.views import frozen
+
 Floats = NDArray[np.float64]
 
 
@@ -45,17 +49,8 @@ def crowding_distances(objectives: Floats, ranks: NDArray[np.int64], tie_breaks:
     values the smaller `tie_breaks` (n,) comes first, so the result does not depend on the order of rows.
     """
     distances = np.zeros(len(objectives))
-    for rank in np.unique(ranks):
-        rows = np.flatnonzero(ranks == rank)
-        for values in objectives[rows].T:
-            order = np.lexsort((tie_breaks[rows], values))
-            ordered = values[order]
-            span = ordered[-1] - ordered[0]
-            if span == 0:
-                continue
-            gaps = np.full(len(rows), np.inf)
-            gaps[1:-1] = (ordered[2:] - ordered[:-2]) / span
-            distances[rows[order]] += gaps
+    given = frozen(objectives, np.float64), frozen(ranks, np.int64), frozen(tie_breaks, np.int64)
+    crowding_nb(*given, distances)
     return distances
 
 
@@ -73,7 +68,9 @@ def standing(
     crowding = np.zeros(len(fit))
     crowding[fit] = crowding_distances(objectives[fit], ranks[fit], birth_ids[fit])
     by_key = np.where(fit[:, None], np.uint64(0), keys)
-    order = np.lexsort((birth_ids, by_key[:, 1], by_key[:, 0], -crowding, ranks))
+    order = np.empty(len(fit), dtype=np.int64)
+    columns = frozen(ranks, np.int64), frozen(-crowding, np.float64), frozen(by_key, np.uint64)
+    order_nb(*columns, frozen(birth_ids, np.int64), order)
     return Standing(ranks, crowding, order)
 
 
@@ -85,10 +82,11 @@ def survivors(
     Duplicates are taken, in the same order, only when there are fewer than `n` different keys.
     """
     by_age = np.argsort(birth_ids, kind="stable")
-    first = by_age[np.unique(keys[by_age], axis=0, return_index=True)[1]]
+    twin = repeated(keys[by_age])
+    first = by_age[~twin]
     chosen = first[standing(objectives[first], reasons[first], keys[first], birth_ids[first]).order]
     if len(chosen) < n:
-        rest = np.setdiff1d(np.arange(len(keys)), first)
+        rest = by_age[twin]
         order = standing(objectives[rest], reasons[rest], keys[rest], birth_ids[rest]).order
         chosen = np.concatenate([chosen, rest[order]])
     return chosen[:n]

@@ -12,6 +12,39 @@ MIN_POPULATION: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScreenSettings:
+    """How children are screened before they are evaluated in full, see `evolution.screen`.
+
+    Attributes:
+        keep: share of a brood, the best on the screen, that goes on.
+        audit: share of the others that is evaluated in full all the same, to measure how well the screen ranks.
+        min_agreement: rank agreement, averaged over the window, below which the screen turns itself off.
+        window: generations over which the agreement is averaged.
+        rest: generations without a screen before it is tried again on a whole brood.
+    """
+
+    keep: float = 0.5
+    audit: float = 0.1
+    min_agreement: float = 0.5
+    window: int = 5
+    rest: int = 20
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            ConfigError: a setting out of its range, named with the range, its value and what to do.
+        """
+        for name in ("keep", "audit", "min_agreement"):
+            _check_share(name, getattr(self, name))
+        for name in ("keep", "audit"):
+            if getattr(self, name) == 0:
+                raise ConfigError(f"`{name}` must be above 0, but was 0 (evolution: screen). Raise it.")
+        _check("window", self.window, 1, 1000)
+        _check("rest", self.rest, 1, MAX_GENERATION)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvolutionSettings:
     """How islands breed and exchange migrants.
 
@@ -29,6 +62,7 @@ class EvolutionSettings:
         topology: a name in `islands.TOPOLOGIES`.
         n_migrants: emigrants an island offers after each epoch.
         migration_lag: an epoch takes what its neighbours sent this many epochs ago.
+        screen: how children are screened before they are evaluated in full; None evaluates all of them in full.
     """
 
     population_size: int = 100
@@ -44,6 +78,7 @@ class EvolutionSettings:
     topology: str = "ring"
     n_migrants: int = 3
     migration_lag: int = 1
+    screen: ScreenSettings | None = None
 
     def __post_init__(self) -> None:
         """Check every setting.

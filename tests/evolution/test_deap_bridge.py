@@ -5,27 +5,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import evolution
 from evolution import deap_bridge
-from evolution.deap_bridge import Candidate, Individual, blocks, lent, step, toolbox
-from strategies.codec import bounded, express
-from strategies.genes import BLOCK_COLUMNS, GENES, N_GENES, GeneKind
-from strategies.sampler import random_genomes
+from evolution.deap_bridge import STEP, Picks, Tape, changed, exchanged, lent, step, stretches, toolbox, winners
 
-POOL = random_genomes(30, np.random.Generator(np.random.Philox(key=3)))
-ROWS = POOL.tolist()
+NUMBERS = np.random.default_rng(0).random(4000)
+FRACTIONS = st.lists(st.floats(0.0, 1.0, exclude_max=True), min_size=2, max_size=40).map(np.array)
 
 
 def breed_some(seed: int) -> list[list[float]]:
-    rng = random.Random(seed)
-    out = []
-    with lent(rng):
-        for parent in toolbox().select([Candidate(row, -row) for row in range(30)], 20, tournsize=2):
-            child, other = toolbox().mate(Individual(ROWS[parent.row]), Individual(ROWS[0]), rng)
-            toolbox().mutate(child, rng, ROWS)
-            out += [list(child), list(other)]
-    return out
+    """A little of everything that draws."""
+    numbers = np.random.default_rng(seed).random((60, 2))
+    low, high = np.zeros(60), np.full(60, 9.0)
+    out = [
+        winners(30, 60, 2, numbers.reshape(-1)),
+        exchanged(numbers[:, 0], 0.5),
+        stretches(np.full(30, 7), numbers[:30], 9),
+    ]
+    values = np.arange(60) % 10 / 10.0
+    out += [changed("replace", low, numbers, low, high), changed("move", low, numbers, low, high)]
+    out += [changed("bend", values, numbers, low, low + 1.0), changed("flip", low, numbers, low, low + 1.0)]
+    return [array.tolist() for array in out]
 
 
 def test_deap_is_imported_in_the_bridge_alone():
@@ -48,29 +51,30 @@ def test_breeding_neither_touches_nor_notices_global_random_state():
         np.testing.assert_array_equal(mine, before)
     random.seed(2)
     assert breed_some(5) == first
-    assert breed_some(6) != first
+    assert all(mine != other for mine, other in zip(breed_some(6), first[:-1], strict=False))
 
 
-def test_other_threads_may_draw_meanwhile():
+def test_other_threads_may_draw_and_breed_meanwhile():
     stop = threading.Event()
 
     def draw() -> None:
         while not stop.is_set():
             random.random()
+            breed_some(99)
 
-    alone = [breed_some(seed) for seed in range(5)]
+    alone = [breed_some(seed) for seed in range(20)]
     thread = threading.Thread(target=draw)
     thread.start()
     try:
-        assert [breed_some(seed) for seed in range(5)] == alone
+        assert [breed_some(seed) for seed in range(20)] == alone
     finally:
         stop.set()
         thread.join()
 
 
-def test_lent_generator_is_given_back_after_an_error_and_when_nested():
+def test_what_was_lent_is_given_back_after_an_error_and_when_nested():
     modules = (deap_bridge.crossover, deap_bridge.mutation, deap_bridge.selection, deap_bridge.emo)
-    outer, inner = random.Random(1), random.Random(2)
+    outer, inner = Tape(NUMBERS), Picks(np.arange(3))
 
     def fail_inside() -> None:
         with lent(outer):
@@ -84,84 +88,62 @@ def test_lent_generator_is_given_back_after_an_error_and_when_nested():
     assert all(module.random is random for module in modules)
 
 
-def test_blocks_cover_the_gene_table_once():
-    assert sorted(column for block in blocks() for column in block.columns) == list(range(N_GENES))
-    for block in blocks():
-        kinds = (block.booleans, block.categories, block.integers, block.fractions)
-        assert sorted(column for columns in kinds for column in columns) == list(block.columns)
-        assert all(GENES[column].kind is GeneKind.BOOLEAN for column in block.booleans)
-        assert all(GENES[column].kind is GeneKind.UNIT for column in block.fractions)
-        assert all(GENES[column].name.endswith(".on") for column in [block.switch] if column is not None)
+def test_the_toolbox_is_made_of_deaps_own_operators():
+    box = toolbox()
+    names = {"exchange": "cxUniform", "cut": "cxTwoPoint", "flip": "mutFlipBit", "replace": "mutUniformInt"}
+    names |= {"bend": "mutPolynomialBounded", "select": "selTournament"}
+    for name, operator in names.items():
+        assert getattr(box, name).func is getattr(deap_bridge.tools, operator)
 
 
-def test_mating_is_homologous_and_leaves_the_parents_alone():
-    before = [list(row) for row in ROWS]
-    crossed = 0
-    for seed in range(60):
-        a, b, rng = ROWS[seed % 30], ROWS[(seed * 7 + 1) % 30], random.Random(seed)
-        with lent(rng):
-            first, second = toolbox().mate(Individual(a), Individual(b), rng)
-        for column in range(N_GENES):  # every gene keeps its place; nothing is lost or made
-            assert sorted((first[column], second[column])) == sorted((a[column], b[column]))
-        crossed += list(first) not in (a, b)
-    assert crossed > 40
-    assert before == ROWS
-
-
-def test_mating_can_exchange_whole_modules_blocks_and_single_genes():
-    zeros, ones = [0.0] * N_GENES, [1.0] * N_GENES
-    whole, partial = 0, 0
-    for seed in range(100):
-        rng = random.Random(seed)
-        with lent(rng):
-            child, _ = toolbox().mate(Individual(zeros), Individual(ones), rng)
-        shares = [sum(child[column] for column in columns) / len(columns) for columns in BLOCK_COLUMNS.values()]
-        whole += any(share == 1.0 for share in shares)
-        partial += any(0.0 < share < 1.0 for share in shares)
-    assert whole > 50
-    assert partial > 25
-
-
-def test_mutants_stay_in_bounds_and_mostly_change_what_the_strategy_does():
-    mutants = []
-    for seed, row in enumerate(ROWS * 4):
-        rng, mutant = random.Random(seed), Individual(row)
-        with lent(rng):
-            (same,) = toolbox().mutate(mutant, rng, ROWS)
-        assert same is mutant
-        mutants.append(list(mutant))
-    table = np.array(mutants)
-    np.testing.assert_array_equal(table, bounded(table))
-    changed = (express(table) != express(np.array(ROWS * 4))).any(axis=1)
-    assert changed.mean() > 0.65
-    touched = (table != np.array(ROWS * 4)).mean(axis=1)
-    assert touched.mean() < 0.25
-
-
-def test_every_gene_can_be_mutated():
-    touched = np.zeros(N_GENES, dtype=bool)
-    rng = random.Random(0)
-    with lent(rng):
-        for _ in range(3000):
-            mutant = Individual(ROWS[0])
-            toolbox().mutate(mutant, rng, [ROWS[0]])  # no foreign blocks: gene by gene
-            touched |= np.array(mutant) != POOL[0]
-    assert touched.all()
-
-
-def test_steps_are_short_and_inside_the_bounds():
-    rng = random.Random(0)
-    for _ in range(200):
-        (moved,) = step([0.0, 10.0, 20.0], low=[0, 0, 0], up=[20, 20, 20], indpb=1.0, rng=rng)
-        assert moved[0] in (1, 2, 3)
-        assert step([1.0], low=[1], up=[2], indpb=1.0, rng=rng) == ([2.0],)
-        assert abs(moved[1] - 10.0) in (1, 2, 3)
-        assert moved[2] in (17, 18, 19)
+@given(st.integers(1, 50), st.integers(1, 4), FRACTIONS)
+@settings(deadline=None)
+def test_a_tournament_is_won_by_the_largest_of_those_drawn(n, size, fractions):
+    numbers = fractions[: len(fractions) // size * size]
+    groups = (numbers * n).astype(int).reshape(-1, size)
+    assert winners(n, len(groups), size, numbers).tolist() == [max(group) for group in groups.tolist()]
 
 
 def test_tournaments_prefer_merit():
-    candidates = [Candidate(row, -row) for row in range(100)]
-    rng = random.Random(0)
-    with lent(rng):
-        rows = [chosen.row for chosen in toolbox().select(candidates, 4000, tournsize=2)]
-    assert np.mean(rows) == pytest.approx(99 / 3, abs=2)  # the mean of the smaller of two
+    assert np.mean(winners(100, 2000, 2, NUMBERS)) == pytest.approx(99 * 2 / 3, abs=2)  # the mean of the larger of two
+
+
+@given(FRACTIONS, st.floats(0.0, 1.0))
+@settings(deadline=None)
+def test_a_place_is_exchanged_if_its_number_is_below_the_chance(numbers, chance):
+    assert exchanged(numbers, chance).tolist() == [number < chance for number in numbers.tolist()]
+
+
+@given(st.lists(st.tuples(st.integers(2, 20), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))))
+@settings(deadline=None)
+def test_a_stretch_lies_between_two_different_cuts(rows):
+    sizes, numbers = np.array([row[0] for row in rows], dtype=int), np.array([row[1:] for row in rows]).reshape(-1, 2)
+    swapped = stretches(sizes, numbers, 20)
+    assert swapped.shape == (len(rows), 20)
+    for row, (size, first, second) in zip(swapped.tolist(), rows, strict=True):
+        one, other = 1 + int(first * size), 1 + int(second * (size - 1))
+        start, stop = (one, other + 1) if other >= one else (other, one)
+        assert row == [start <= place < stop and place < size for place in range(20)]
+
+
+def test_each_number_of_a_mutation_belongs_to_one_value():
+    low, high = np.zeros(50), np.full(50, 12.0)
+    numbers = NUMBERS[:100].reshape(50, 2)
+    for operator in ("flip", "replace", "move", "bend"):
+        whole = changed(operator, low + 0.25 * (operator == "bend"), numbers, low, high)
+        alone = [changed(operator, low[:1] + 0.25 * (operator == "bend"), numbers[at : at + 1], low[:1], high[:1])[0]
+                 for at in range(50)]  # fmt: skip
+        assert whole.tolist() == alone
+
+
+@given(st.integers(-5, 5), st.integers(1, 12), st.data())
+@settings(max_examples=200, deadline=None)
+def test_steps_are_short_inside_the_bounds_and_never_nothing(low, width, data):
+    now = data.draw(st.integers(low, low + width))
+    near = [at for at in range(low, low + width + 1) if 0 < abs(at - now) <= STEP]
+    places = [(at + 0.5) / len(near) for at in range(len(near))]
+    with lent(Tape(np.array([number for place in places for number in (0.0, place)]))):
+        moved = step([float(now)] * len(near), [low] * len(near), [low + width] * len(near), indpb=1.0)
+    assert moved == ([float(at) for at in near],)
+    with lent(Tape(np.array([0.7]))):
+        assert step([float(now)], [low], [low + width], indpb=0.7) == ([float(now)],)

@@ -1,3 +1,4 @@
+import hashlib
 import re
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolution import packing
+from evolution.checksum import checksum
 from evolution.packing import Column, Schema, pack, unpack
 from strategies.errors import JournalError
 
@@ -32,14 +34,14 @@ def test_same_arrays_same_bytes_whatever_their_layout():
     assert pack(SCHEMA, {"seed": 2**63 - 1}, {**ARRAYS, "a": np.asfortranarray(ARRAYS["a"])}) == DATA
 
 
-def test_format_1_is_frozen(monkeypatch):
+def test_format_2_is_frozen(monkeypatch):
     monkeypatch.setattr(packing, "fingerprint", lambda: "0123456789abcdef")
     schema = Schema("golden", ("n",), {"x": Column("<i2"), "y": Column("<f8", 2)})
     golden = bytes.fromhex(
-        "53545544424b000170000000000000007b22617272617973223a5b5b2278222c223c6932222c5b325d5d2c5b2279222c223c6638222c5b32"
-        "2c315d5d5d2c2267656e6573223a2230313233343536373839616263646566222c226b696e64223a22676f6c64656e222c226e756d626572"
-        "73223a7b226e223a337d7d20202020200100ffff00000000000000000000e03f000000000000f87ffc49c86b08a7ff02a31b6ddef0cf4155"
-        "6f80fcd467709513f361250e007d722c"
+        "53545544424b000270000000000000007b22617272617973223a5b5b2278222c223c6932222c5b325d5d2c5b2279222c223c6638222c"
+        "5b322c315d5d5d2c2267656e6573223a2230313233343536373839616263646566222c226b696e64223a22676f6c64656e222c226e75"
+        "6d62657273223a7b226e223a337d7d20202020200100ffff00000000000000000000e03f000000000000f87fa3ff1e08f4944d50a450"
+        "d0ed1caaebdeb8cd28106f5e7535276b841858381c51"
     )
     assert pack(schema, {"n": 3}, {"x": np.array([1, -1]), "y": np.array([[0.5], [np.nan]])}) == golden
     assert unpack(golden, schema).arrays["y"].tolist()[0] == [0.5]
@@ -67,11 +69,9 @@ def test_any_bytes_are_refused_by_name(data):
             unpack(text, SCHEMA)
 
 
-def _sealed(header: bytes, body: bytes = b"", version: int = 1) -> bytes:
-    import hashlib
-
-    whole = packing.MAGIC[:-1] + bytes([version]) + len(header).to_bytes(8, "little") + header + body
-    return whole + hashlib.sha256(whole).digest()
+def _sealed(header: bytes, version: int = 2) -> bytes:
+    head = packing.MAGIC[:-1] + bytes([version]) + len(header).to_bytes(8, "little") + header
+    return head + hashlib.sha256(head + checksum([])).digest()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def _sealed(header: bytes, body: bytes = b"", version: int = 1) -> bytes:
         (_sealed(b"{}"), "must have a readable header, but it could not be read"),
         (_sealed(b"[]"), "must have a readable header"),
         (_sealed(b"\xff"), "must have a readable header"),
-        (_sealed(b"{}", version=2), "must have format 1, but had format 2. Open them with the version of Studbook"),
+        (_sealed(b"{}", version=1), "must have format 2, but had format 1. Open them with the version of Studbook"),
         (_sealed(b'{"kind":"thing","genes":"x","numbers":{"seed":1.5},"arrays":[]}'), "a number is not whole"),
         (_sealed(b'{"kind":"thing","genes":"x","numbers":{"seed":1},"arrays":[["a","<f8",["x"]]]}'), "not described"),
         (_sealed(b'{"kind":"thing","genes":"x","numbers":{"seed":1},"arrays":[]}'), "must fit the gene table"),

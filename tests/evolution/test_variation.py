@@ -4,7 +4,7 @@ import pytest
 from evolution.keys import Place
 from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NO_PARENT, TEMPLATE
 from evolution.settings import EvolutionSettings
-from evolution.variation import breed, found_brood, renew
+from evolution.variation import breed, conceive, found_brood, renew
 from strategies.codec import bounded, express, phenotype_keys
 from strategies.templates import TEMPLATES, template_genomes
 
@@ -46,6 +46,27 @@ def test_a_brood_depends_on_its_place_alone():
     for place in (Place(12, 0, 1), Place(11, 1, 1), Place(11, 0, 2)):
         assert (a_brood(place).genomes != first.genomes).any()
     assert (a_brood(first_index=1).genomes != first.genomes).any()
+
+
+def test_a_child_alone_is_conceived_as_it_is_among_others():
+    parents = np.stack([np.arange(60), np.arange(60)[::-1] % 50], axis=1)
+    parents[3:9, 1] = NO_PARENT
+    indices = np.arange(60) * 3
+    genomes, operators = conceive(POOL, parents, indices, PLACE, SETTINGS)
+    assert set(operators.tolist()) == {CROSSOVER, MUTATION, CROSSOVER_MUTATION}
+    assert (operators[3:9] == MUTATION).all()
+    for row in range(60):
+        alone = conceive(POOL, parents[row : row + 1], indices[row : row + 1], PLACE, SETTINGS)
+        np.testing.assert_array_equal(alone[0][0], genomes[row])
+        assert alone[1].tolist() == [operators[row]]
+
+
+def test_rates_are_chances_of_a_child():
+    settings = EvolutionSettings(crossover_rate=0.6, mutation_rate=0.3)
+    parents = np.tile([0, 1], (4000, 1))
+    _, operators = conceive(POOL, parents, np.arange(4000), PLACE, settings)
+    assert (operators != MUTATION).mean() == pytest.approx(0.6, abs=0.03)
+    assert (operators[operators != MUTATION] == CROSSOVER_MUTATION).mean() == pytest.approx(0.3, abs=0.03)
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 20])
