@@ -54,7 +54,10 @@ pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev ## Measure against the peers, after showing that both give the same trades
+	$(BIN)/python benchmarks/kernel_vs_vectorbt.py
 	$(BIN)/python benchmarks/kernel_vs_backtesting.py
+	$(BIN)/python benchmarks/bandwidth.py
+	$(BIN)/python benchmarks/cold_start.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 pyproject.toml
 

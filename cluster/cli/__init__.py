@@ -4,11 +4,11 @@ Importing this package imports typer and nothing heavier: `studbook --help` answ
 imports what it needs when it runs.
 """
 
-from cluster.cli import backtesting, data, exporting, health, looking, running, serving
+from cluster.cli import backtesting, bench, data, exporting, health, looking, running, serving
 from cluster.cli.app import app
 from cluster.kernel_cache import share_kernels
 
-__all__ = ["app", "main", "running", "looking", "exporting", "backtesting", "data", "serving", "health"]
+__all__ = ["app", "main", "running", "looking", "exporting", "backtesting", "data", "serving", "health", "bench"]
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
-"""Trade by trade against backtesting.py 0.6.6 on its own GOOG and EURUSD bars, in settings where the rules coincide.
+"""Trade by trade against backtesting.py 0.6.6, in settings where the rules coincide.
+
+A crossover on its own GOOG and EURUSD bars; random strategies are in test_backtesting_py_random.py.
 
 What is made to coincide, and what differs, is in docs/fill-model.md. Two things need arranging here. It sets stop and
 target before the fill is known, we set them from the fill: its strategy below is told the next open, and decisions
@@ -6,22 +8,18 @@ whose levels it would refuse are taken out on both sides. It closes a last open 
 last close: both are told to leave at the last open, unless its position has gone by then.
 """
 
-import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.backtesting_peer import EURUSD, GOOG, Backtest, Strategy, quiet, require_same
 from fitness.bits import pack
 from fitness.costs import Costs, OrderKind, risk_row
+from fitness.measures import measure
 from fitness.simulation import simulate_one
 from fitness.tally import ExitReason, Tally, Trade
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from backtesting import Backtest, Strategy
-    from backtesting.test import EURUSD, GOOG
 
 MUCH = 1e12  # cash at which whole shares are fractions
 FRAMES = {"GOOG": GOOG, "EURUSD": EURUSD}
@@ -83,8 +81,7 @@ def theirs(plan, name, *, cash, commission, finalize=True):
                     fill = plan.bars.open[t + 1]
                     order(sl=fill - side * plan.stop[t], tp=fill + side * plan.target[t])
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         test = Backtest(
             FRAMES[name], Told, cash=cash, commission=commission, exclusive_orders=True, finalize_trades=finalize
         )
@@ -104,20 +101,6 @@ def ours(plan, *, costs, leave_at_last_open=True, **risk):
     )
 
 
-def assert_same_trades(found, trades, equity, *, rtol):
-    rows = found.trades
-    assert len(rows) == len(trades)
-    np.testing.assert_array_equal(rows[:, Trade.SIDE], np.sign(trades["Size"]))
-    np.testing.assert_array_equal(rows[:, Trade.ENTRY_BAR], trades["EntryBar"])
-    np.testing.assert_array_equal(rows[:, Trade.EXIT_BAR], trades["ExitBar"])
-    np.testing.assert_allclose(rows[:, Trade.ENTRY_PRICE], trades["EntryPrice"], rtol=1e-12)
-    np.testing.assert_allclose(rows[:, Trade.EXIT_PRICE], trades["ExitPrice"], rtol=1e-12)
-    np.testing.assert_allclose(rows[:, Trade.UNITS], np.abs(trades["Size"]), rtol=rtol)
-    scale = np.abs(rows[:, Trade.UNITS] * rows[:, Trade.ENTRY_PRICE])
-    np.testing.assert_array_less(np.abs(rows[:, Trade.PROFIT] - trades["PnL"]) / scale, rtol)
-    np.testing.assert_allclose(found.equity, equity, rtol=rtol)
-
-
 @pytest.mark.parametrize("commission", [0.0, 0.002])
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_crossover_makes_the_same_trades_and_equity(name, commission):
@@ -125,7 +108,7 @@ def test_a_crossover_makes_the_same_trades_and_equity(name, commission):
     _, trades, equity = theirs(plan, name, cash=MUCH, commission=commission)
     found = ours(plan, costs=Costs(commission, 0.0, start_equity=MUCH))
     assert len(trades) > 90
-    assert_same_trades(found, trades, equity, rtol=1e-9)
+    require_same(found, trades, equity, rtol=1e-9)
 
 
 @pytest.mark.parametrize("commission", [0.0, 0.002])
@@ -141,7 +124,7 @@ def test_stop_and_target_in_percent_make_the_same_trades_and_equity(name, stop, 
     assert (reasons == ExitReason.STOP).sum() > 20
     assert (reasons == ExitReason.TARGET).sum() > 20
     assert (found.trades[:, Trade.EXIT_BAR] == found.trades[:, Trade.ENTRY_BAR]).any()
-    assert_same_trades(found, trades, equity, rtol=1e-9)
+    require_same(found, trades, equity, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -154,26 +137,28 @@ def test_stop_and_target_in_average_true_ranges_make_the_same_trades_and_equity(
     multiples = {"stop_kind": OrderKind.ATR, "target_kind": OrderKind.ATR, "stop": 1.0, "target": 2.0}
     at_last_open = trades["ExitPrice"].iloc[-1] == plan.bars.open[-1]
     found = ours(told, costs=Costs(0.002, 0.0, start_equity=MUCH), leave_at_last_open=at_last_open, **multiples)
-    assert_same_trades(found, trades, equity, rtol=1e-9)
+    require_same(found, trades, equity, rtol=1e-9)
 
 
 def test_the_known_figures_without_fee_in_whole_shares():
     plan = crossover_plan("GOOG")
     result, trades, equity = theirs(plan, "GOOG", cash=10_000, commission=0.0)
     found = ours(plan, costs=Costs(0.0, 0.0, lot_size=1.0, start_equity=10_000.0))
-    assert_same_trades(found, trades, equity, rtol=1e-12)
+    require_same(found, trades, equity, rtol=1e-12)
     assert result["Equity Final [$]"] == pytest.approx(80964.98, abs=1e-6)
     assert found.equity[-1] == pytest.approx(80964.98, abs=1e-6)
     assert len(found.trades) == result["# Trades"] == 94
     assert found.tally[Tally.MAX_DRAWDOWN] == pytest.approx(0.32793662, abs=1e-8)
     assert found.tally[Tally.N_WINS] / 94 == pytest.approx(0.55319149, abs=1e-8)
+    moved = found.trades[:, Trade.SIDE] * (found.trades[:, Trade.EXIT_PRICE] / found.trades[:, Trade.ENTRY_PRICE] - 1.0)
+    assert result["Profit Factor"] == pytest.approx(moved[moved > 0].sum() / -moved[moved < 0].sum())  # of prices
 
 
 def test_the_figures_with_commission_and_the_last_position_closed():
     plan = crossover_plan("GOOG")
     result, trades, equity = theirs(plan, "GOOG", cash=10_000, commission=0.002)
     found = ours(plan, costs=Costs(0.002, 0.0, lot_size=1.0, start_equity=10_000.0))
-    assert_same_trades(found, trades, equity, rtol=1e-12)
+    require_same(found, trades, equity, rtol=1e-12)
     assert found.equity[-1] == pytest.approx(55574.51294, abs=1e-5)
     assert len(found.trades) == result["# Trades"] == 94
 
@@ -189,3 +174,15 @@ def test_the_known_figures_with_commission_and_the_last_position_open():
     assert found.equity[-1] + 0.002 * last[Trade.UNITS] * last[Trade.EXIT_PRICE] == pytest.approx(56263.51934, abs=1e-5)
     np.testing.assert_allclose(found.equity[:-1], equity[:-1], rtol=1e-12)
     np.testing.assert_array_equal(found.trades[:-1, Trade.UNITS], np.abs(trades["Size"]))
+
+
+def test_its_sharpe_ratio_is_that_of_compounded_returns_ours_of_simple_ones():
+    plan = crossover_plan("GOOG")
+    result, _, equity = theirs(plan, "GOOG", cash=MUCH, commission=0.002)
+    found = ours(plan, costs=Costs(0.002, 0.0, start_equity=MUCH))
+    returns = equity[1:] / equity[:-1] - 1.0
+    mean = np.exp(np.log1p(returns).mean())
+    risk = np.sqrt((returns.var(ddof=1) + mean**2) ** 252 - mean ** (2 * 252))
+    assert result["Sharpe Ratio"] == pytest.approx((mean**252 - 1.0) / risk)
+    simple = np.append(0.0, returns)  # the first bar counts
+    assert measure("sharpe", found.tally, 252.0) == pytest.approx(simple.mean() / simple.std(ddof=1) * np.sqrt(252))
