@@ -7,9 +7,8 @@ pure epoch. An evaluator that died is *reported* by the island that missed it, b
 from collections.abc import Sequence
 from typing import Any
 
-from cluster.evaluation import Rows, Segment, ShardBench, Share, gather
+from cluster.evaluation import OnScreen, Rows, Segment, ShardBench, Share, gather
 from cluster.executor import EpochTask, from_wire, to_wire
-from cluster.worker import breeding_from_json, run_epoch
 from fitness.costs import Costs
 from fitness.folds import Split
 
@@ -26,16 +25,23 @@ class ShardEvaluator:
         splits: of all shards.
         costs: of every fill.
         bank_bytes: budget of the feature banks.
+        on_screen: folds of all shards that a screen looks at first.
     """
 
     def __init__(
-        self, shares: Sequence[Share], shard_refs: Sequence[Any], splits: Sequence[Split], costs: Costs, bank_bytes: int
+        self,
+        shares: Sequence[Share],
+        shard_refs: Sequence[Any],
+        splits: Sequence[Split],
+        costs: Costs,
+        bank_bytes: int,
+        on_screen: OnScreen,
     ) -> None:
         import ray
 
         wanted = {share.shard for share in shares}
         shards: Any = [ray.get(ref) if number in wanted else None for number, ref in enumerate(shard_refs)]
-        self._bench = ShardBench(shares, shards, splits, costs, bank_bytes=bank_bytes)
+        self._bench = ShardBench(shares, shards, splits, costs, bank_bytes=bank_bytes, on_screen=on_screen)
 
     def ready(self) -> bool:
         """Return once the bars are here."""
@@ -56,12 +62,16 @@ class Island:
     """
 
     def __init__(self, breeding: str, assignment: Sequence[Sequence[Share]], timeout_s: float) -> None:
+        from cluster.worker import breeding_from_json  # DEAP and pydantic, which an evaluator does not need
+
         self._breeding = breeding_from_json(breeding)
         self._assignment = assignment
         self._timeout_s = timeout_s
 
     def run_epoch(self, task: bytes, evaluators: Sequence[Any]) -> tuple[str, bytes, int, str]:
         """Return (FINISHED, result, -1, "") or (EVALUATOR_LOST, b"", number of the evaluator, why)."""
+        from cluster.worker import run_epoch
+
         try:
             result = run_epoch(
                 from_wire(EpochTask, task),

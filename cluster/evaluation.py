@@ -3,11 +3,14 @@
 Every worker holds some shards with their feature banks. Where there are more workers than shards, a shard has several
 holders and each evaluates its part of the genomes. Pieces are put together by shard and part, never by the order in
 which they came; a row's tallies do not depend on its batch, so the result does not depend on the number of workers.
+
+What evolution sees ends with the last fold: its banks are made of a prefix of each shard, so that no column, mask or
+price of the validation stretch or the lockbox is even there.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +19,19 @@ from fitness.bank import FeatureBank
 from fitness.costs import Costs
 from fitness.evaluate import evaluate
 from fitness.folds import Split, Window
-from fitness.shards import Shard
+from fitness.shard import Shard
+from fitness.tally import N_TALLY
 
 Rows = NDArray[np.float64]
-Segment = Literal["folds", "validation"]
+Segment = Literal["folds", "screen", "rest", "validation"]
+"""All folds; those that a screen looks at first, and the other ones; the validation stretch. Never the lockbox."""
 EvaluateTallies = Callable[[Rows, Segment], Rows]
 """Phenotypes (n, N_GENES) and a segment to tallies (n, n_cells, N_TALLY), cells by shard, then window."""
+OnScreen = Sequence[Sequence[int]]
+"""For each shard, in order, the numbers of the folds that are on the screen, ascending; empty without a screen."""
+
+VALIDATION_PART: Final = 8
+"""One part in so many of the banks' bytes is for validation, which is asked for one strategy an epoch."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +74,57 @@ def gather(shares: Sequence[Share], pieces: Sequence[Rows]) -> Rows:
     return np.concatenate(whole, axis=1)
 
 
-def windows_of(split: Split, segment: Segment) -> tuple[Window, ...]:
+def screen_folds(n_folds: Sequence[int], share: float, *, whole_shards: bool) -> tuple[tuple[int, ...], ...]:
+    """Return for each shard the folds on the screen: about `share` of all cells, at least one, never all.
+
+    Spread over shards and time: every so many-th cell of a list of all, by shard, whose folds are rotated by one from
+    shard to shard. With `whole_shards` all folds of every so many-th shard instead.
+
+    >>> screen_folds((4, 4, 4), 0.25, whole_shards=False)
+    ((2,), (3,), (0,))
+    >>> screen_folds((4, 4, 4), 0.25, whole_shards=True)
+    ((), (0, 1, 2, 3), ())
+    """
+    if whole_shards and len(n_folds) > 1:
+        chosen = set(_every(len(n_folds), share))
+        return tuple(tuple(range(n)) if shard in chosen else () for shard, n in enumerate(n_folds))
+    cells = [(shard, (fold + shard) % n) for shard, n in enumerate(n_folds) for fold in range(n)]
+    taken = {cells[place] for place in _every(len(cells), share)}
+    return tuple(tuple(fold for fold in range(n) if (shard, fold) in taken) for shard, n in enumerate(n_folds))
+
+
+def _every(n: int, share: float) -> list[int]:
+    """A `share` of the places 0 to n - 1, evenly spaced: at least one of them, and at least one left out."""
+    taken = min(max(round(share * n), 1), n - 1)
+    return [(2 * place + 1) * n // (2 * taken) for place in range(taken)]
+
+
+def screen_mask(n_folds: Sequence[int], on_screen: OnScreen) -> NDArray[np.bool_]:
+    """Return (n_cells,) which cells, by shard, then fold, are on the screen."""
+    return np.array([fold in chosen for n, chosen in zip(n_folds, on_screen, strict=True) for fold in range(n)])
+
+
+def windows_of(split: Split, segment: Segment, on_screen: Sequence[int] = ()) -> tuple[Window, ...]:
     """Return the windows of a shard that evolution may see; the lockbox is not among them, whatever is asked."""
-    return split.folds if segment == "folds" else (split.validation,)
+    if segment == "validation":
+        return (split.validation,)
+    if segment == "folds":
+        return split.folds
+    wanted = segment == "screen"
+    return tuple(window for fold, window in enumerate(split.folds) if (fold in on_screen) == wanted)
 
 
 class ShardBench:
-    """One worker's shards with their feature banks."""
+    """One worker's shards with their feature banks.
+
+    Args:
+        shares: which part of which shard is evaluated here.
+        shards: of the job, in order; only those of the shares are read.
+        splits: of all shards.
+        costs: of every fill.
+        bank_bytes: budget of all banks here.
+        on_screen: folds of all shards that are on the screen.
+    """
 
     def __init__(
         self,
@@ -80,15 +134,48 @@ class ShardBench:
         costs: Costs,
         *,
         bank_bytes: int,
+        on_screen: OnScreen = (),
     ) -> None:
         self.shares = tuple(shares)
-        self._places = [(shards[share.shard], splits[share.shard]) for share in self.shares]
         self._costs = costs
-        self._banks = [FeatureBank(shard, bank_bytes // len(self._places)) for shard, _ in self._places]
+        self._places = [
+            _Place(
+                shards[share.shard],
+                splits[share.shard],
+                bank_bytes=bank_bytes // len(self.shares),
+                on_screen=on_screen[share.shard] if on_screen else (),
+            )
+            for share in self.shares
+        ]
 
     def evaluate(self, phenotypes: Rows, segment: Segment) -> list[Rows]:
         """Return for each share the tallies of its part of `phenotypes` (n, N_GENES) in the windows of a segment."""
         return [
-            evaluate(phenotypes[share.rows(len(phenotypes))], shard, windows_of(split, segment), self._costs, bank)
-            for share, (shard, split), bank in zip(self.shares, self._places, self._banks, strict=True)
+            place.evaluate(phenotypes[share.rows(len(phenotypes))], segment, self._costs)
+            for share, place in zip(self.shares, self._places, strict=True)
         ]
+
+
+class _Place:
+    """One shard of a bench: a bank that ends with the last fold, and one for validation once that is asked for."""
+
+    def __init__(self, shard: Shard, split: Split, *, bank_bytes: int, on_screen: Sequence[int]) -> None:
+        self._shard, self._split, self._on_screen = shard, split, tuple(on_screen)
+        self._validation_bytes = bank_bytes // VALIDATION_PART
+        self._bank = FeatureBank(shard.head(split.folds[-1].stop), bank_bytes - self._validation_bytes)
+        self._validation_bank: FeatureBank | None = None
+
+    def evaluate(self, phenotypes: Rows, segment: Segment, costs: Costs) -> Rows:
+        windows = windows_of(self._split, segment, self._on_screen)
+        if not windows:  # no cell of this shard is asked for: not even its masks are made
+            return np.empty((len(phenotypes), 0, N_TALLY))
+        bank = self._bank_of(segment)
+        return evaluate(phenotypes, bank.shard, windows, costs, bank)
+
+    def _bank_of(self, segment: Segment) -> FeatureBank:
+        if segment != "validation":
+            return self._bank
+        if self._validation_bank is None:
+            seen = self._shard.head(self._split.validation.stop)
+            self._validation_bank = FeatureBank(seen, self._validation_bytes)
+        return self._validation_bank

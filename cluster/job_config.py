@@ -104,11 +104,25 @@ class SplitSettings(Section):
 
 
 class CostSettings(Section):
-    """What a fill costs, in basis points of its notional, and how much may be held."""
+    """What trading costs, and how much may be held. The models and their sources: `fitness.cost_models`.
+
+    `capital` is the equity at the start in the currency of the prices; it matters to what is not in proportion to size:
+    fees per unit, lots, impact, a share of volume. `spread_volatility` is half the spread in volatilities of a bar,
+    `impact` the Y of the square-root law, `volume_share` the most of a bar's volume that one order takes (null: all it
+    wants), funding what longs pay to shorts (negative: shorts pay).
+    """
 
     fee_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 5.0
+    fee_per_unit: Annotated[float, Field(ge=0.0)] = 0.0
     slippage_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 2.0
+    spread_volatility: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    impact: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
+    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    borrow_bps_per_year: Annotated[float, Field(ge=0.0, le=100_000.0)] = 50.0
+    funding_bps_per_8h: Annotated[float, Field(ge=-1000.0, le=1000.0)] = 0.0
     leverage_cap: Annotated[float, Field(gt=0.0, le=100.0)] = 1.0
+    lot_size: Annotated[float, Field(ge=0.0)] = 0.0
+    capital: Annotated[float, Field(gt=0.0, le=1e15)] = 100_000.0
 
 
 class MigrationSettings(Section):
@@ -117,6 +131,32 @@ class MigrationSettings(Section):
     topology: Literal["ring"] = "ring"
     migrants: Annotated[int, Field(ge=0)] = 4
     lag: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class ScreenSection(Section):
+    """A cheap look at every child on some cells before its full evaluation; see `evolution.screen`.
+
+    A cell is one fold of one shard. What the screen rejects is known by its rank on few cells only and is never looked
+    at again; it counts as a strategy tried all the same. Founders are always evaluated in full, which tells how well
+    the screen ranks: below `min_agreement` it turns itself off.
+    """
+
+    enabled: bool = False
+    # Share of the cells that the screen looks at, rounded to whole shards or cells.
+    cells: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    # true takes all folds of some shards: a rejected strategy then costs no indicator and no mask on the other shards,
+    # which is most of what an evaluation costs. false takes some folds of all shards: fewer cells rank as well, but
+    # hardly any time is saved. With one shard both are the same.
+    whole_shards: bool = True
+    # Share of a generation's children that goes on: the best of the screen, by the job's objectives.
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    # Share of the rejected that is evaluated in full all the same, drawn without regard to merit.
+    audit: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    # Least rank correlation (Spearman) of screen and full values, averaged over the last `window` generations.
+    min_agreement: Fraction = 0.5
+    window: Annotated[int, Field(ge=1, le=1000)] = 5
+    # Generations that a screen which turned itself off stays off, before one generation is evaluated both ways.
+    rest: Annotated[int, Field(ge=1, le=100_000)] = 20
 
 
 class BreedingSettings(Section):
@@ -132,6 +172,7 @@ class BreedingSettings(Section):
     tournament_size: Annotated[int, Field(ge=1)] = 2
     objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "max_drawdown")
     migration: MigrationSettings = MigrationSettings()
+    screen: ScreenSection = ScreenSection()
 
     @field_validator("objectives")
     @classmethod
@@ -209,6 +250,15 @@ class JobConfig(Section):
     cluster: ClusterSettings = ClusterSettings()
     tracking: TrackingSettings = TrackingSettings()
     output: OutputSettings = OutputSettings()
+
+    @model_validator(mode="after")
+    def _a_screen_leaves_cells(self) -> Self:
+        if self.evolution.screen.enabled and len(self.data.shards) * self.split.folds < 2:
+            raise ValueError(
+                "`evolution.screen` must have two cells or more to choose from, but was enabled with one fold of one "
+                "shard. Raise `split.folds`, add a shard, or disable it"
+            )
+        return self
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

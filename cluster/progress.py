@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cluster.report.numbers import NOTHING, as_number, duration
+from cluster.report.numbers import NOTHING, as_number, count, duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,6 +30,8 @@ class IslandStanding:
     validation: float | None = None
     diversity: float | None = None
     n_families: int = 0
+    screen: str = ""
+    agreement: float | None = None
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Standing:
     generations: int = 0
     n_births: int = 0
     n_evaluated: int = 0
+    n_screened_out: int = 0
     n_repairs: int = 0
     islands: dict[int, IslandStanding] = field(default_factory=dict)
 
@@ -83,6 +86,10 @@ class Standing:
         island.n_families = last["n_families"]
         self.n_births += data["n_births"]
         self.n_evaluated += data["n_evaluated"]
+        self.n_screened_out += data["n_screened_out"]
+        for one in data["screen"]:
+            island.screen = "off" if one["turned_off"] else one["mode"]
+            island.agreement = island.agreement if one["mean_agreement"] is None else one["mean_agreement"]
         done = self.share_done() >= 1.0
         self.phase = "judging the candidates" if done else "breeding"
 
@@ -150,7 +157,7 @@ class Stopwatch:
 
 def headline(standing: Standing, watch: Stopwatch) -> str:
     """Return the standing in one line."""
-    return "; ".join(part for part in (pace(standing, watch), merit(standing)) if part)
+    return "; ".join(part for part in (pace(standing, watch), merit(standing), screening(standing)) if part)
 
 
 def pace(standing: Standing, watch: Stopwatch) -> str:
@@ -176,6 +183,18 @@ def merit(standing: Standing) -> str:
     return f"{figures}, diversity {shown(best.diversity)}"
 
 
+def screening(standing: Standing) -> str:
+    """Return on how many islands the screen is on, how well it ranks, what it sorted out; empty where there is none."""
+    screened = [island for island in standing.islands.values() if island.screen]
+    if not screened:
+        return ""
+    n_on = sum(island.screen == "on" for island in screened)
+    agreements = [island.agreement for island in screened if island.agreement is not None]
+    share = standing.n_screened_out / max(standing.n_evaluated, 1)
+    lowest = f"lowest rank agreement {shown(min(agreements, default=None))}"
+    return f"screen on for {n_on} of {count(len(screened), 'island')}, {lowest}, {share:.0%} screened out"
+
+
 def shown(value: float | None) -> str:
     """Return a figure with two decimals, a dash for none."""
     return NOTHING if value is None else f"{value:.2f}"
@@ -191,6 +210,7 @@ class Progress:
         self._clock = clock
         self._said_at = clock()
         self._phase = ""
+        self._screens: list[str] = []
         self._answered: set[int] = set()
         self._live: Any = None
 
@@ -239,10 +259,11 @@ class Progress:
         self.watch.restart()
 
     def _line(self) -> None:
-        """Print a line when the phase changed or some seconds went by."""
-        changed = self.standing.phase != self._phase
+        """Print a line when the phase or a screen changed or some seconds went by."""
+        screens = [island.screen for island in self.standing.islands.values() if island.screen]
+        changed = self.standing.phase != self._phase or screens != self._screens
         if changed or self._clock() - self._said_at >= LINE_EVERY_S:
-            self._said_at, self._phase = self._clock(), self.standing.phase
+            self._said_at, self._phase, self._screens = self._clock(), self.standing.phase, screens
             self._console.print(headline(self.standing, self.watch), soft_wrap=True)
 
     def _panel(self) -> "RenderableType":
@@ -260,8 +281,7 @@ class Progress:
             Text(f"{duration(self.watch.elapsed_s())} so far", style="dim"),
         )
         parts: list[RenderableType] = [bar, Text(pace(self.standing, self.watch), style="bold")]
-        if merit(self.standing):
-            parts.append(Text(merit(self.standing)))
+        parts += [Text(line) for line in (merit(self.standing), screening(self.standing)) if line]
         if any(island.generation >= 0 for island in self.standing.islands.values()):
             parts.append(self._island_table())
         return Group(*parts)

@@ -1,7 +1,8 @@
 """Epochs on Ray: one `Island` actor per island, one `ShardEvaluator` per worker, repairs by the driver.
 
-Bars are put into the object store once, by the driver. No actor restarts or retries by itself: whatever died is made
-anew, and its epoch comes back as an `EpochFailure`, to be submitted again.
+Bars are put into the object store once, by the driver, and only up to the end of the validation stretch: those of the
+lockbox never leave the driver. No actor restarts or retries by itself: whatever died is made anew, and its epoch comes
+back as an `EpochFailure`, to be submitted again.
 """
 
 import time
@@ -16,7 +17,7 @@ from cluster.job_config import JobConfig
 from cluster.market import Market
 from cluster.ray_faults import cause_of, is_loss, reason_of
 from cluster.ray_session import ray_session, require_cpus
-from cluster.worker import breeding_to_json
+from cluster.worker import breeding_to_json, on_screen_of
 from strategies.errors import ClusterError, StudbookError
 
 READY_TIMEOUT_S = 180.0
@@ -46,6 +47,7 @@ class RayExecutor:
         self._settings = config.cluster
         self._breeding = breeding_to_json(config, market.bars_per_year, market.n_folds)
         self._assignment = assign(len(market.shards), config.cluster.workers)
+        self._on_screen = on_screen_of(config, market.n_folds)
         self._market = market
         self._islands: dict[int, Any] = {}
         self._calls: dict[Any, _Call] = {}
@@ -54,7 +56,10 @@ class RayExecutor:
         self._ray = self._open.enter_context(ray_session(address=config.cluster.address, n_cpus=n_cpus))
         try:
             require_cpus(self._ray, len(self._assignment))
-            self._shard_refs = [self._ray.put(shard) for shard in market.shards]
+            self._shard_refs = [
+                self._ray.put(shard.head(split.validation.stop))
+                for shard, split in zip(market.shards, market.splits, strict=True)
+            ]
             self._evaluators = [self._new_evaluator(number) for number in range(len(self._assignment))]
             self._ages = [0] * len(self._evaluators)
             self._islands = {number: self._new_island() for number in range(config.evolution.islands)}
@@ -127,7 +132,9 @@ class RayExecutor:
     def _new_evaluator(self, number: int) -> Any:
         actor = self._ray.remote(ShardEvaluator).options(num_cpus=1, max_restarts=0, max_task_retries=0)
         market, bank_bytes = self._market, self._settings.bank_mib * 2**20
-        return actor.remote(self._assignment[number], self._shard_refs, market.splits, market.costs, bank_bytes)
+        return actor.remote(
+            self._assignment[number], self._shard_refs, market.splits, market.costs, bank_bytes, self._on_screen
+        )
 
     def _drop_island(self, number: int) -> None:
         actor = self._islands.pop(number, None)

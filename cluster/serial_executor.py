@@ -7,7 +7,7 @@ from cluster.evaluation import EvaluateTallies, Rows, Segment, ShardBench, assig
 from cluster.executor import EpochResult, EpochTask, Reply, from_wire, to_wire
 from cluster.job_config import JobConfig
 from cluster.market import Market
-from cluster.worker import Breeding, breeding_from_json, breeding_to_json, run_epoch
+from cluster.worker import Breeding, breeding_from_json, breeding_to_json, on_screen_of, run_epoch
 
 
 class SerialExecutor:
@@ -60,5 +60,12 @@ def local_evaluator(config: JobConfig, market: Market) -> EvaluateTallies:
     """Return an evaluator of all shards in this process."""
     (shares,) = assign(len(market.shards), 1)
     bank_bytes = config.cluster.bank_mib * 2**20
-    bench = ShardBench(shares, market.shards, market.splits, market.costs, bank_bytes=bank_bytes)
+    bench = ShardBench(
+        shares,
+        market.shards,
+        market.splits,
+        market.costs,
+        bank_bytes=bank_bytes,
+        on_screen=on_screen_of(config, market.n_folds),
+    )
     return lambda phenotypes, segment: gather(shares, bench.evaluate(phenotypes, segment))

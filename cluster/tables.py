@@ -128,7 +128,9 @@ def shard_table(shards: Sequence[Mapping[str, Any]]) -> Table:
 def tried_sentence(job: "JobView") -> str:
     """Return how many strategies the job tried, and how well the best survives that count."""
     born = count(job.n_births, "strategy", "strategies")
-    sentence = f"Tried: {born} bred, {job.n_evaluated:,} of them different and evaluated, in {duration(job.seconds)}."
+    screened = f" ({job.n_screened_out:,} on the screen alone)" if job.n_screened_out else ""
+    tried = f"{job.n_evaluated:,} of them different and evaluated{screened}"
+    sentence = f"Tried: {born} bred, {tried}, in {duration(job.seconds)}."
     survived = [value for value in (gate_value(record, "dsr") for record in job.candidates) if value is not None]
     if survived:
         needed = f"({job.config.gates.dsr:g} is needed)"

@@ -11,6 +11,7 @@ from cluster.tracking_store import DataSet, Point
 
 STATUS: Final = {"job_finished": "FINISHED", "interrupted": "KILLED", "resumed": "RUNNING"}
 LONGEST_TAG: Final = 400
+SCREEN: Final = ("n_screened_out", "n_audited", "agreement", "mean_agreement")
 COUNTERS: Final = ("n_births", "n_evaluated", "n_migrants", "n_feasible", "n_families", "distinct_share", "gene_spread")
 
 
@@ -39,8 +40,8 @@ class Projection:
 
     n_islands: int = 0
     objective: str = ""
-    waiting: dict[int, dict[int, Mapping[str, Any]]] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=lambda: {"births": 0, "evaluated": 0})
+    waiting: dict[int, dict[int, Mapping[str, object]]] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=lambda: {"births": 0, "evaluated": 0, "screened_out": 0})
 
     def entry(self, record: Record) -> Entry:
         """Return what `record` means; nothing for kinds that MLflow need not know."""
@@ -69,12 +70,13 @@ class Projection:
 
     def _epoch(self, data: Mapping[str, Any], at_ms: int) -> Entry:
         island, entry = data["island"], Entry()
-        for stats in data["stats"]:
+        screens = data["screen"] or [None] * len(data["stats"])
+        for stats, screen in zip(data["stats"], screens, strict=True):
             generation = stats["generation"]
-            figures = _figures(stats)
+            figures = _figures(stats) | _screen_figures(screen, stats)
             entry.points += _points(f"island_{island}/", figures, at_ms, generation)
             here = self.waiting.setdefault(generation, {})
-            here[island] = stats
+            here[island] = figures
             if len(here) == self.n_islands:
                 entry.points += _points("", _overall(list(here.values())), at_ms, generation)
                 del self.waiting[generation]
@@ -84,6 +86,7 @@ class Projection:
             entry.points.append(Point(f"island_{island}/validation_sharpe", sharpe, at_ms, last))
         self.totals["births"] += data["n_births"]
         self.totals["evaluated"] += data["n_evaluated"]
+        self.totals["screened_out"] += data["n_screened_out"]
         entry.tags = {f"studbook.n_{name}": str(value) for name, value in self.totals.items()}
         return entry
 
@@ -109,12 +112,21 @@ def _figures(stats: Mapping[str, Any]) -> dict[str, object]:
     return figures
 
 
+def _screen_figures(screen: Mapping[str, Any] | None, stats: Mapping[str, Any]) -> dict[str, object]:
+    """The metrics of a screen in one generation: whether it was on, how well it ranks, what it sorted out."""
+    if screen is None:
+        return {}
+    figures: dict[str, object] = {f"screen_{name}" if "agree" in name else name: screen[name] for name in SCREEN}
+    figures["screen_on"] = float(screen["mode"] == "on")
+    figures["screened_out_share"] = screen["n_screened_out"] / max(stats["n_evaluated"], 1)
+    return figures
+
+
 def _overall(islands: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     """The metrics of one generation of the whole job: best of the bests, mean of the means, sums of the counts."""
     figures: dict[str, object] = {}
-    rows = [_figures(stats) for stats in islands]
-    for name in dict.fromkeys(key for row in rows for key in row):
-        values = [number for number in (as_number(row.get(name)) for row in rows) if number is not None]
+    for name in dict.fromkeys(key for row in islands for key in row):
+        values = [number for number in (as_number(row.get(name)) for row in islands) if number is not None]
         if values and name.startswith("best_"):
             figures[name] = max(values)
         elif values:

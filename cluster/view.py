@@ -29,14 +29,15 @@ class JobView:
         shards: what is recorded of each shard.
         epochs: data of every finished epoch, in the order in which they were journalled.
         n_births: births of these epochs.
-        n_evaluated: of these, those that were evaluated.
+        n_evaluated: of these, those that were evaluated, if only on the screen: each is a trial.
+        n_screened_out: of these, those that were seen on the screen alone.
         repairs: data of every repair.
         chosen: data of the choice of candidates; None before it.
         lockbox_reads: data of every reading of the lockbox.
         candidates: records of the candidates judged so far.
         elites: those of them that passed every gate.
         verdict: one sentence; empty before the end.
-        n_trials: strategies evaluated, over all islands: what the deflated Sharpe ratio counts.
+        n_trials: strategies evaluated, screened ones included, over all islands: what the deflated Sharpe ratio counts.
         births_sha256: of births.parquet; empty before the end.
         seconds: time under way, over all sessions.
     """
@@ -52,6 +53,7 @@ class JobView:
     epochs: tuple[dict[str, Any], ...]
     n_births: int
     n_evaluated: int
+    n_screened_out: int
     repairs: tuple[dict[str, Any], ...]
     chosen: dict[str, Any] | None
     lockbox_reads: tuple[dict[str, Any], ...]
@@ -101,6 +103,7 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         epochs=epochs,
         n_births=sum(data["n_births"] for data in epochs),
         n_evaluated=n_evaluated,
+        n_screened_out=sum(data["n_screened_out"] for data in epochs),
         repairs=tuple(by_kind.get("repair", ())),
         chosen=by_kind["candidates_chosen"][0] if "candidates_chosen" in by_kind else None,
         lockbox_reads=tuple(by_kind.get("lockbox_read", ())),

@@ -7,20 +7,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cluster.evaluation import EvaluateTallies, Rows
+from cluster.evaluation import EvaluateTallies, Rows, screen_folds, screen_mask
 from cluster.executor import EpochResult, EpochTask
-from cluster.job_config import JobConfig
+from cluster.job_config import JobConfig, ScreenSection
 from cluster.journal import plain
+from evolution.admission import Evaluate
 from evolution.advance import Advance, advance, found
 from evolution.figures import GenerationStats
 from evolution.islands import emigrants, emigrants_from_bytes
 from evolution.pedigree import Births, concat
 from evolution.population import State, state_from_bytes
 from evolution.selection import feasible
-from evolution.settings import EvolutionSettings
+from evolution.settings import EvolutionSettings, ScreenSettings
 from fitness.measures import measure
-from fitness.objectives import Evaluation, score
+from fitness.objectives import SCREENED_OUT, Evaluation, score
 from strategies.codec import express
 from strategies.encoding import strategy_of
 
@@ -35,6 +37,7 @@ class Breeding:
         min_trades: fewer in sample is a reason against a strategy.
         bars_per_year: of each shard, in their order.
         n_folds: windows of each shard that evolution is scored on, likewise.
+        on_screen: folds of each shard that a screen looks at first; empty without a screen.
     """
 
     seed: int
@@ -42,11 +45,20 @@ class Breeding:
     min_trades: int
     bars_per_year: tuple[float, ...]
     n_folds: tuple[int, ...]
+    on_screen: tuple[tuple[int, ...], ...] = ()
 
     def score(self, tallies: Rows) -> Evaluation:
         """Return the evaluation of tallies (n, sum of n_folds, N_TALLY)."""
-        per_cell = np.repeat(np.array(self.bars_per_year), self.n_folds)
-        return score(tallies, per_cell, self.settings.objectives, min_trades=self.min_trades)
+        return score(tallies, self._rates(), self.settings.objectives, min_trades=self.min_trades)
+
+    def score_screen(self, tallies: Rows) -> Evaluation:
+        """Return the evaluation of tallies (n, cells on the screen, N_TALLY), with that share of `min_trades`."""
+        seen = screen_mask(self.n_folds, self.on_screen)
+        min_trades = max(1, self.min_trades * int(seen.sum()) // len(seen))
+        return score(tallies, self._rates()[seen], self.settings.objectives, min_trades=min_trades)
+
+    def _rates(self) -> Rows:
+        return np.repeat(np.array(self.bars_per_year), self.n_folds)
 
 
 def breeding_of(config: JobConfig, bars_per_year: Sequence[float], n_folds: Sequence[int]) -> Breeding:
@@ -61,7 +73,14 @@ def breeding_of(config: JobConfig, bars_per_year: Sequence[float], n_folds: Sequ
         min_trades=config.gates.min_trades,
         bars_per_year=tuple(bars_per_year),
         n_folds=tuple(n_folds),
+        on_screen=on_screen_of(config, n_folds),
     )
+
+
+def on_screen_of(config: JobConfig, n_folds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the folds of each shard that the job's screen looks at; empty without a screen."""
+    screen = config.evolution.screen
+    return screen_folds(n_folds, screen.cells, whole_shards=screen.whole_shards) if screen.enabled else ()
 
 
 def evolution_settings(config: JobConfig) -> EvolutionSettings:
@@ -84,24 +103,71 @@ def evolution_settings(config: JobConfig) -> EvolutionSettings:
         topology=section.migration.topology if section.migration.migrants else "none",
         n_migrants=section.migration.migrants,
         migration_lag=section.migration.lag,
+        screen=_screen_settings(section.screen),
     )
+
+
+def _screen_settings(section: ScreenSection) -> ScreenSettings | None:
+    if not section.enabled:
+        return None
+    return ScreenSettings(
+        keep=section.keep,
+        audit=section.audit,
+        min_agreement=section.min_agreement,
+        window=section.window,
+        rest=section.rest,
+    )
+
+
+@dataclass(frozen=True)
+class CellEvaluation:
+    """Evolution's way to fitness: all folds at once, or the screen's folds first and the rest of some rows later."""
+
+    breeding: Breeding
+    evaluate_tallies: EvaluateTallies
+
+    def __call__(self, phenotypes: Rows, /) -> Evaluation:
+        """Return the evaluation of `phenotypes` (n, N_GENES) on all folds of all shards."""
+        return self.breeding.score(self.evaluate_tallies(phenotypes, "folds"))
+
+    def screen(self, phenotypes: Rows, /) -> "CellLook":
+        """Return a look at `phenotypes` (n, N_GENES) on the screen's folds."""
+        tallies = self.evaluate_tallies(phenotypes, "screen")
+        return CellLook(self, phenotypes, tallies, self.breeding.score_screen(tallies))
+
+
+@dataclass(frozen=True, eq=False)
+class CellLook:
+    """What a screen saw: tallies (n, cells on the screen, N_TALLY) of `phenotypes`, and their scores."""
+
+    parent: CellEvaluation
+    phenotypes: Rows
+    tallies: Rows
+    evaluation: Evaluation
+
+    def finish(self, rows: NDArray[np.int64], /) -> Evaluation:
+        """Return the evaluation of some rows on all folds; only those that the screen left out are computed."""
+        breeding = self.parent.breeding
+        rest = self.parent.evaluate_tallies(self.phenotypes[rows], "rest")
+        seen = screen_mask(breeding.n_folds, breeding.on_screen)
+        tallies = np.empty((len(rows), len(seen), rest.shape[2]))
+        tallies[:, seen], tallies[:, ~seen] = self.tallies[rows], rest
+        return breeding.score(tallies)
 
 
 def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTallies) -> EpochResult:
     """Return what one epoch gives; equal tasks give equal bytes, wherever and however often they are run."""
     started = time.perf_counter()
-
-    def evaluate(phenotypes: Rows) -> Evaluation:
-        return breeding.score(evaluate_tallies(phenotypes, "folds"))
-
-    state, births, stats = _breed(task, breeding, evaluate)
+    state, births, stats, screens = _breed(task, breeding, CellEvaluation(breeding, evaluate_tallies))
     leaving = emigrants(state, breeding.settings.n_migrants)
     facts = {
         "generations": [stats[0].generation, stats[-1].generation],
         "n_births": len(births),
         "n_evaluated": int(births.evaluated.sum()),
+        "n_screened_out": int((births.evaluated & (births.reason == SCREENED_OUT)).sum()),
         "n_emigrants": len(leaving),
         "stats": [_stats_dict(one, breeding.settings.objectives) for one in stats],
+        "screen": [asdict(one) for one in screens],
         "validation_best": _validation_best(state, breeding, evaluate_tallies),
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -109,7 +175,7 @@ def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTal
     return EpochResult(task.island, task.epoch, state.to_bytes(), births.to_bytes(), leaving.to_bytes(), plain_facts)
 
 
-def _breed(task: EpochTask, breeding: Breeding, evaluate: Any) -> Advance:
+def _breed(task: EpochTask, breeding: Breeding, evaluate: Evaluate) -> Advance:
     settings = breeding.settings
     if task.epoch > 0:
         immigrants = [emigrants_from_bytes(group) for group in task.immigrants]
@@ -117,7 +183,7 @@ def _breed(task: EpochTask, breeding: Breeding, evaluate: Any) -> Advance:
     founded = found(breeding.seed, task.island, settings, evaluate)
     bred = advance(founded.state, evaluate, settings, task.generations)
     births: Births = concat([founded.births, bred.births])
-    return Advance(bred.state, births, founded.stats + bred.stats)
+    return Advance(bred.state, births, founded.stats + bred.stats, founded.screens + bred.screens)
 
 
 def _stats_dict(stats: GenerationStats, objectives: Sequence[str]) -> dict[str, Any]:

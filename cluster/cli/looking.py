@@ -118,6 +118,7 @@ def job_summary(job: "JobView") -> dict[str, Any]:
         "n_epochs": len(job.epochs),
         "n_births": job.n_births,
         "n_evaluated": job.n_evaluated,
+        "n_screened_out": job.n_screened_out,
         "n_elites": len(job.elites),
         "verdict": job.verdict,
         "seconds": job.seconds,

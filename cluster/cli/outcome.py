@@ -20,6 +20,7 @@ def outcome_document(job: "JobView") -> dict[str, Any]:
         "n_trials": job.n_trials,
         "n_births": job.n_births,
         "n_evaluated": job.n_evaluated,
+        "n_screened_out": job.n_screened_out,
         "n_elites": len(job.elites),
         "elites": list(job.elites),
         "candidates": list(job.candidates),

@@ -92,11 +92,13 @@ def _breeding(view: "JobView", page: Page) -> Html:
         "Best (solid) and mean (dotted) of the first objective in sample, generation by generation. The diamonds are "
         "the validation Sharpe of each epoch's best: where lines rise and diamonds do not, evolution learns the noise."
     )
+    screen = sections.screen_text(view)
     return section(
         "convergence",
         "Breeding",
         element("p", text, class_="lead"),
         page.place(charts.convergence_figure(view.epochs, objective, title), "Convergence"),
+        *([element("p", screen, class_="lead")] if screen else []),
         element("h3", "Diversity"),
         element(
             "p", "How far apart the genomes are (solid) and how many founders have descendants (dotted).", class_="lead"

@@ -215,6 +215,28 @@ def data_section(view: "JobView") -> Html:
     return section("data", "Data", table(head, rows, numeric_from=2))
 
 
+def screen_text(view: "JobView") -> str:
+    """Return what the screen did, in a few sentences; empty where none was set."""
+    generations = [(epoch["island"], one) for epoch in view.epochs for one in epoch["screen"]]
+    if not generations:
+        return ""
+    settings = view.config.evolution.screen
+    n_on = sum(one["mode"] == "on" for _, one in generations)
+    offs = sorted({island for island, one in generations if one["turned_off"]})
+    found = [one["agreement"] for _, one in generations if one["agreement"] is not None]
+    agreement = f"{sum(found) / len(found):.2f} on average, {min(found):.2f} at the lowest" if found else "not measured"
+    fell = f" It fell below {settings.min_agreement:g} and turned itself off on island {', '.join(map(str, offs))}."
+    off = fell if offs else ""
+    alone = count(view.n_screened_out, "strategy", "strategies")
+    share = view.n_screened_out / max(view.n_evaluated, 1)
+    return (
+        f"A screen looked at children on about {settings.cells:.0%} of the cells first and kept the best "
+        f"{settings.keep:.0%}. It was on in {n_on} of {count(len(generations), 'generation')}. Its ranks agreed with "
+        f"the full ones by {agreement} (Spearman's rho).{off} {alone} ({share:.0%}) were seen by it alone; they count "
+        "as tried."
+    )
+
+
 def repairs_section(view: "JobView") -> Html:
     """Return what broke under way and was run again; nothing when nothing did."""
     if not view.repairs:

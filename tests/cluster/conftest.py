@@ -86,10 +86,26 @@ def epoch_data(island: int, epoch: int, rng: np.random.Generator) -> dict[str, A
         "births": {"file": f"epochs/i{island:03d}-e{epoch:04d}.births", "sha256": "0" * 64, "n": 20 * n},
         "state": {"file": f"epochs/i{island:03d}-e{epoch:04d}.state", "sha256": "0" * 64},
         "emigrants": {"file": f"epochs/i{island:03d}-e{epoch:04d}.emigrants", "sha256": "0" * 64, "n": 4},
-        "n_births": 20 * n, "n_evaluated": 18 * n, "seconds": 1.25, "stats": stats,
+        "n_births": 20 * n, "n_evaluated": 18 * n, "n_screened_out": 0, "seconds": 1.25, "stats": stats, "screen": [],
         "validation_best": {"id": "ab" * 8, "text": "long when RSI(14) < 30", "birth_id": 3,
                             "objectives": {"steady_sharpe": best}, "sharpe": 0.1 * epoch},
     }  # fmt: skip
+
+
+def screened(data: dict[str, Any]) -> dict[str, Any]:
+    """The epoch with a screen that is probed, sorts out half of each brood, and turns itself off in generation 4."""
+    facts = []
+    for stats in data["stats"]:
+        generation = stats["generation"]
+        mode = "probe" if generation == 0 else "on" if generation < 5 else "off"
+        agreement = 0.8 - 0.1 * generation if generation < 5 else None
+        facts.append(
+            {
+                "mode": mode, "n_screened_out": 9 if mode == "on" else 0, "n_audited": 1 if mode == "on" else 0,
+                "agreement": agreement, "mean_agreement": agreement, "turned_off": generation == 4,
+            }
+        )  # fmt: skip
+    return {**data, "screen": facts, "n_screened_out": sum(one["n_screened_out"] for one in facts)}
 
 
 def equity_frame(seed: int, *, read: bool = True) -> pl.DataFrame:
@@ -111,7 +127,13 @@ def equity_frame(seed: int, *, read: bool = True) -> pl.DataFrame:
 
 
 def write_run(
-    root: Path, job_id: str, *, n_elites: int = 1, finished: bool = True, extra: dict[str, Any] | None = None
+    root: Path,
+    job_id: str,
+    *,
+    n_elites: int = 1,
+    finished: bool = True,
+    screen: bool = False,
+    extra: dict[str, Any] | None = None,
 ) -> Path:
     """A run folder; without `finished` it stops after the second epoch of each island."""
     run = root / job_id
@@ -131,7 +153,8 @@ def write_run(
     rng = np.random.default_rng(3)
     for epoch in range(3 if finished else 2):
         for island in range(2):
-            journal.append("epoch_finished", epoch_data(island, epoch, rng))
+            data = epoch_data(island, epoch, rng)
+            journal.append("epoch_finished", screened(data) if screen else data)
     journal.append("repair", {"what": "island 1", "island": 1, "epoch": 1, "reason": "worker <killed> & restarted"})
     if finished:
         _finish(run, journal, n_elites)

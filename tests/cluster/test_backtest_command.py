@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from cluster.backtest import find_strategy, iso_time, run_backtest, window_of
 from cluster.cli import app
+from cluster.job_config import CostSettings
+from cluster.market import costs_of
 from cluster.view import read_job
 from fitness.bank import FeatureBank
-from fitness.costs import Costs
 from fitness.measures import MEASURES
 from fitness.samples import random_walk
 from fitness.shards import Shard, load_shard, write_shard
@@ -24,7 +25,7 @@ from strategies.errors import DataError, StrategyError, UsageError
 from strategies.templates import TEMPLATES
 
 MakeRun = Callable[..., Path]
-COSTS = Costs.from_bps(fee_bps=5.0, slippage_bps=2.0)
+COSTS = costs_of(CostSettings())
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from cluster.run_folder import BIRTHS_FILE
 from cluster.serial_executor import SerialExecutor
 from cluster.signals import Interrupted
 from cluster.view import read_job
+from fitness.objectives import SCREENED_OUT
 from fitness.samples import sample
 from fitness.shards import write_shard
 from strategies.errors import ClusterError, ConfigError, DataError, JournalError, StudbookError
@@ -98,6 +99,48 @@ def test_twice_is_the_same_bytes(undisturbed, job, tmp_path, assert_same_job):
 def test_an_unruly_executor_changes_nothing(undisturbed, job, tmp_path, seed, replay, assert_same_job):
     patient = job.model_copy(update={"cluster": job.cluster.model_copy(update={"repairs": 99})})
     assert_same_job(run_job(patient, root=tmp_path, make_executor=unruly(replay, seed)), undisturbed)
+
+
+@pytest.fixture(scope="module")
+def screened_job(tiny_values):
+    """A job whose screen is on for a while: it keeps a third, and is judged mildly."""
+    from cluster.settings import config_from
+
+    screen = {"enabled": True, "keep": 0.3, "min_agreement": 0.2, "window": 2, "rest": 1}
+    evolution = {**tiny_values["evolution"], "generations": 3, "population_size": 20, "screen": screen}
+    return config_from({**tiny_values, "gates": EASY, "evolution": evolution}, where="test")
+
+
+@pytest.fixture(scope="module")
+def screened(screened_job, tmp_path_factory, replay):
+    return run_job(screened_job, root=tmp_path_factory.mktemp("screened"), make_executor=replay)
+
+
+def test_every_strategy_that_was_screened_out_is_a_trial(screened):
+    births = read_births(screened.run_dir, screened.epochs)
+    out = births.evaluated & (births.reason == SCREENED_OUT)
+    assert screened.n_screened_out == out.sum() > 10
+    assert screened.n_trials == screened.n_evaluated == births.evaluated.sum()
+    assert screened.chosen["n_trials"] == screened.n_trials
+    gate = next(gate for gate in screened.candidates[0]["gates"] if gate["name"] == "dsr")
+    assert f"{screened.n_trials:,}" in gate["explanation"]
+    frame = pl.read_parquet(screened.run_dir / BIRTHS_FILE)
+    alone = frame.filter(pl.col("evaluated") & (pl.col("reason") == "screened out"))
+    assert alone.height == screened.n_screened_out
+    assert alone["objective.steady_sharpe"].is_nan().all()
+
+
+def test_a_screened_job_resumes_to_the_same_bytes(screened, screened_job, tmp_path, replay, assert_same_job):
+    stop = threading.Event()
+
+    def observer(record):
+        if record.kind == "epoch_finished" and record.data["epoch"] == 1:
+            stop.set()
+
+    with pytest.raises(Interrupted, match="stopped between two epochs"):
+        run_job(screened_job, root=tmp_path, observers=[observer], stop=stop)
+    (run,) = tmp_path.iterdir()
+    assert_same_job(resume_job(run), screened)
 
 
 def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_path, replay, assert_same_job):

@@ -12,6 +12,7 @@ from cluster.serial_executor import SerialExecutor, local_evaluator
 from cluster.worker import breeding_of, run_epoch
 from strategies.errors import ClusterError, JournalError
 
+SCREEN = {"evolution": {"screen": {"enabled": True, "keep": 0.4, "min_agreement": 0.0}}}
 FOUNDING = (EpochTask(0, 0, 1, b"", ()), EpochTask(1, 0, 1, b"", ()))
 
 
@@ -34,20 +35,20 @@ def market(tiny_values):
 @pytest.fixture(params=["serial", pytest.param("ray", marks=pytest.mark.ray)])
 def executor(request, tiny_job, market):
     if request.param == "serial":
-        made = SerialExecutor(tiny_job(), market)
+        made = SerialExecutor(tiny_job(**SCREEN), market)
     else:
         request.getfixturevalue("ray_once")
         from cluster.ray_executor import RayExecutor
 
-        made = RayExecutor(tiny_job(cluster={"executor": "ray", "workers": 2}), market)
+        made = RayExecutor(tiny_job(cluster={"executor": "ray", "workers": 2}, **SCREEN), market)
     yield made
     made.close()
 
 
 def test_conformance(executor, tiny_job, market):
-    """The whole kit on one executor, so that Ray's actors are started once."""
-    breeding = breeding_of(tiny_job(), market.bars_per_year, market.n_folds)
-    evaluate = local_evaluator(tiny_job(), market)
+    """The whole kit on one executor, so that Ray's actors are started once; with a screen, which asks for most."""
+    breeding = breeding_of(tiny_job(**SCREEN), market.bars_per_year, market.n_folds)
+    evaluate = local_evaluator(tiny_job(**SCREEN), market)
 
     assert executor.wait(0.01) == ()  # nothing asked, nothing answered
 
@@ -60,6 +61,7 @@ def test_conformance(executor, tiny_job, market):
         assert isinstance(there, EpochResult)
         assert (there.state, there.births, there.emigrants) == (direct.state, direct.births, direct.emigrants)
         assert {**there.facts, "seconds": 0} == {**direct.facts, "seconds": 0}
+        assert there.facts["n_screened_out"] > 0
 
     later = EpochTask(0, 1, 1, founded[0].state, (founded[1].emigrants,))
     for _ in range(2):  # the same task twice is the same answer twice
@@ -70,7 +72,7 @@ def test_conformance(executor, tiny_job, market):
     assert first.state == second.state == direct.state
 
     executor.submit(EpochTask(0, 1, 1, founded[0].state[:-1], ()))
-    with pytest.raises(JournalError, match="The state bytes must match their SHA-256"):
+    with pytest.raises(JournalError, match="The state bytes must match their"):
         drain(executor, 1)
     executor.submit(later)  # an error of one task leaves the executor fit for the next
     assert drain(executor, 1)[-1].births == direct.births

@@ -94,6 +94,22 @@ def test_headline_says_what_a_watcher_wants_to_know(make_run: MakeRun) -> None:
         assert part in text
 
 
+def test_the_screen_is_told_when_there_is_one_and_when_it_turns_itself_off(make_run: MakeRun) -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress(Console(file=stream, width=300), clock=clock)
+    for record in records_of(make_run(screen=True)):
+        clock.now += 0.5
+        progress(record)
+    lines = [line for line in stream.getvalue().splitlines() if "screen" in line]
+    assert "screen on for 1 of 1 island, lowest rank agreement 0.60, 33% screened out" in lines[0]
+    assert "screen on for 1 of 2 islands, lowest rank agreement 0.40" in lines[2]
+    assert "screen on for 0 of 2 islands" in lines[3]
+    plain = Standing()
+    for record in records_of(make_run("plain-20261121T100000-00bb")):
+        plain.take(record)
+    assert "screen" not in headline(plain, Stopwatch(plain, clock))
+
+
 def test_before_the_first_record_nothing_divides_by_zero() -> None:
     standing = Standing()
     assert "starting" in headline(standing, Stopwatch(standing, Clock()))

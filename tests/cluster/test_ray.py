@@ -72,13 +72,19 @@ def own_actors(kind):
     return sorted(actors)
 
 
+SCREEN = {"evolution": {"screen": {"enabled": True, "keep": 0.4, "min_agreement": 0.2}}}
+
+
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [1, 2])
-def test_births_are_the_same_bytes_serial_and_on_ray(tiny_job, tmp_path, ray_once, serial, workers):
-    view = run_job(tiny_job(**on_ray(workers)), root=tmp_path)
-    assert view.births_sha256 == serial.births_sha256
-    assert view.candidates == serial.candidates
-    assert view.verdict == serial.verdict
+@pytest.mark.parametrize(("workers", "changes"), [(1, SCREEN), (2, {})], ids=["1, screened", "2"])
+def test_births_are_the_same_bytes_serial_and_on_ray(tiny_job, tmp_path, ray_once, serial, workers, changes):
+    alone = run_job(tiny_job(**changes), root=tmp_path / "serial") if changes else serial
+    view = run_job(tiny_job(**on_ray(workers), **changes), root=tmp_path / "ray")
+    assert view.births_sha256 == alone.births_sha256
+    assert view.candidates == alone.candidates
+    assert view.verdict == alone.verdict
+    assert view.n_screened_out == alone.n_screened_out
+    assert (view.n_screened_out > 20) == bool(changes)
     assert view.repairs == ()
 
 

@@ -76,6 +76,16 @@ def test_nothing_passed_is_a_proper_ending(make_run: MakeRun) -> None:
     assert "none of it is a finding" in text
 
 
+def test_the_page_says_what_a_screen_did(make_run: MakeRun) -> None:
+    text = Page(render_report(view_of(make_run(screen=True)))).text
+    for part in (
+        "It was on in 8 of 14 generations.", "agreed with the full ones by 0.60 on average, 0.40 at the lowest",
+        "It fell below 0.5 and turned itself off on island 0, 1.", "72 strategies (29%) were seen by it alone",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "A screen" not in Page(render_report(view_of(make_run("plain-20261121T100000-00bb")))).text
+
+
 def test_an_unfinished_job_has_a_page_too(make_run: MakeRun) -> None:
     page = Page(render_report(view_of(make_run(finished=False))))
     assert "The job is interrupted" in page.text

@@ -46,6 +46,10 @@ def changed(path, value):
         ("evolution.objectives", ["sharpe", "sharpe"], "must name every objective once, but was sharpe, sharpe"),
         ("evolution.migration.migrants", 61, "at most half of `population_size`, but was 61 of 120"),
         ("evolution.migration.topology", "star", "`evolution.migration.topology` must be 'ring', but was 'star'"),
+        ("evolution.screen.keep", 0.0, "`evolution.screen.keep` must be greater than 0, but was 0.0"),
+        ("evolution.screen.cells", 1.0, "`evolution.screen.cells` must be less than 1, but was 1.0"),
+        ("evolution.screen.kept", 0.5, "but was `evolution.screen.kept`.*nearest known: keep"),
+        ("evolution.screen.audit", 0, "`evolution.screen.audit` must be greater than 0, but was 0"),
         ("evolution", 5, "`evolution` must be a mapping of keys to values, but was 5"),
         ("split.validation", 1.2, "`split.validation` must be less than 1, but was 1.2"),
         ("split.lockbox", 0.0, "`split.lockbox` must be greater than 0, but was 0.0"),
@@ -75,6 +79,14 @@ def test_every_mistake_is_told_by_key_value_and_file(path, value, message):
     with pytest.raises(ConfigError, match=message) as caught:
         config_from(changed(path, value), where="f.yaml")
     assert "f.yaml" in str(caught.value)
+
+
+def test_a_screen_needs_cells_to_choose_from():
+    values = {**MINIMAL, "split": {"folds": 1}, "evolution": {"screen": {"enabled": True}}}
+    with pytest.raises(ConfigError, match=r"`evolution\.screen` must have two cells or more .* one fold of one shard"):
+        config_from(values, where="f.yaml")
+    values["data"] = {"shards": [{"symbol": "SPX"}, {"symbol": "IXIC"}]}
+    assert config_from(values, where="f.yaml").evolution.screen.enabled
 
 
 def test_all_mistakes_are_told_at_once():

@@ -41,6 +41,17 @@ def test_projection_logs_each_island_and_whole_generations(make_run: MakeRun) ->
     assert len({(point.key, point.step, point.at_ms) for point in points}) == len(points)
 
 
+def test_projection_logs_the_screen(make_run: MakeRun) -> None:
+    values = {(point.key, point.step): point.value for point in points_of(make_run(screen=True))}
+    assert [values["screen_on", generation] for generation in range(7)] == [0, 1, 1, 1, 1, 0, 0]
+    assert values["screen_agreement", 2] == pytest.approx(0.6)
+    assert ("screen_agreement", 6) not in values
+    assert values["n_screened_out", 1] == 18
+    assert values["island_1/screened_out_share", 1] == 0.5
+    plain = {point.key for point in points_of(make_run("plain-20261121T100000-00bb"))}
+    assert not any("screen" in key for key in plain)
+
+
 def test_projection_waits_for_the_slow_island(make_run: MakeRun) -> None:
     records = read_journal(make_run() / "journal.jsonl").records
     projection = Projection()

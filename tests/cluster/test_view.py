@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from cluster.journal import FILE_NAME, JOURNAL_FORMAT, Journal, Record, read_journal
+from cluster.tables import tried_sentence
 from cluster.view import active_seconds, damaged_jobs, find_job, find_strategy, list_jobs, read_job, view_of
 from strategies.errors import JournalError, UsageError
 
@@ -22,6 +23,14 @@ def test_a_finished_job(make_run):
     assert view.repairs[0]["what"] == "island 1"
     assert view.chosen["trial_variance"] == 4e-4
     assert len(view.lockbox_reads) == 1
+
+
+def test_what_was_seen_on_the_screen_alone_is_a_trial_and_counted_apart(make_run):
+    view = read_job(make_run(screen=True, finished=False))
+    assert view.n_screened_out == sum(epoch["n_screened_out"] for epoch in view.epochs) == 72
+    assert view.n_trials == view.n_evaluated == sum(epoch["n_evaluated"] for epoch in view.epochs)
+    assert "180 of them different and evaluated (72 on the screen alone)" in tried_sentence(view)
+    assert "screen" not in tried_sentence(read_job(make_run("plain-20261121T100000-00bb")))
 
 
 def test_a_job_that_was_cut_short(make_run):

@@ -12,6 +12,7 @@ from cluster.worker import breeding_from_json, breeding_of, breeding_to_json, ru
 from evolution.islands import emigrants_from_bytes
 from evolution.pedigree import MIGRANT, births_from_bytes, check_closed, concat, generation_of
 from evolution.population import state_from_bytes
+from fitness.objectives import SCREENED_OUT
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,45 @@ def test_the_validation_figure_is_of_the_best_and_selection_never_sees_it(settin
     assert best["objectives"]["steady_sharpe"] == np.nanmax(state.objectives[:, 0])
     assert best["birth_id"] in state.birth_ids.tolist()
     assert len(best["id"]) == 16
+
+
+@pytest.fixture(scope="module")
+def screened(tiny_values):
+    from cluster.settings import config_from
+
+    screen = {"enabled": True, "whole_shards": False, "keep": 0.4, "min_agreement": 0.0}
+    values = {**tiny_values, "evolution": {**tiny_values["evolution"], "population_size": 30, "screen": screen}}
+    config = config_from(values, where="test")
+    market = open_market(config)
+    return breeding_of(config, market.bars_per_year, market.n_folds), local_evaluator(config, market)
+
+
+def test_what_a_screen_sorts_out_is_journalled_and_counts_as_a_trial(screened):
+    asked = []
+
+    def watching(phenotypes, segment):
+        asked.append((segment, len(phenotypes)))
+        return screened[1](phenotypes, segment)
+
+    result = run_epoch(EpochTask(0, 0, 2, b"", ()), screened[0], watching)
+    births, facts = births_from_bytes(result.births), result.facts
+    assert [segment for segment, _ in asked[:-1]] == ["screen", "rest"] * 3
+    assert [one["mode"] for one in facts["screen"]] == ["probe", "on", "on"]
+    assert len(facts["screen"]) == len(facts["stats"])
+    n_out = sum(one["n_screened_out"] for one in facts["screen"])
+    assert facts["n_screened_out"] == n_out == (births.reason == SCREENED_OUT).sum() > 20
+    assert facts["n_evaluated"] == sum(n for segment, n in asked if segment == "screen")
+    assert facts["n_evaluated"] - n_out == sum(n for segment, n in asked if segment == "rest")
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_an_epoch_with_a_screen_goes_on_from_its_state(screened):
+    breeding, evaluate = screened
+    whole = run_epoch(EpochTask(0, 0, 3, b"", ()), breeding, evaluate)
+    first = run_epoch(EpochTask(0, 0, 1, b"", ()), breeding, evaluate)
+    second = run_epoch(EpochTask(0, 1, 2, first.state, ()), breeding, evaluate)
+    assert second.state == whole.state
+    assert first.facts["screen"] + second.facts["screen"] == whole.facts["screen"]
 
 
 def test_nobody_feasible_is_no_error(setting):
