@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.actors import EVALUATOR_LOST, Island, ShardEvaluator
+from cluster.compile_ahead import CompileAhead
 from cluster.evaluation import assign
 from cluster.executor import EpochFailure, EpochResult, EpochTask, Reply, from_wire, to_wire
 from cluster.job_config import JobConfig
@@ -53,8 +54,10 @@ class RayExecutor:
         self._calls: dict[Any, _Call] = {}
         self._open = ExitStack()
         n_cpus = config.cluster.workers
+        kernels = self._open.enter_context(CompileAhead())  # while Ray starts
         self._ray = self._open.enter_context(ray_session(address=config.cluster.address, n_cpus=n_cpus))
         try:
+            kernels.wait()
             require_cpus(self._ray, len(self._assignment))
             self._shard_refs = [
                 self._ray.put(shard.head(split.validation.stop))
