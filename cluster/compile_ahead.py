@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class CompileAhead:
         if commands:
             print("compiling kernels, once for this version (about half a minute) ...", file=sys.stderr, flush=True)
 
-    def __enter__(self) -> "CompileAhead":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

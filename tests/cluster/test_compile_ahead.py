@@ -25,7 +25,10 @@ def test_the_cache_is_marked_only_when_all_parts_succeeded(tmp_path, monkeypatch
 
 def test_what_still_runs_is_stopped_on_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr("sys.executable", "yes")
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(sleeper))
     with CompileAhead() as ahead:
         processes = ahead._running
         assert all(process.poll() is None for process in processes)
