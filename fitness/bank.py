@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fitness.arena import Arena, ArenaStatistics
-from fitness.bits import WORD_BITS, n_words
+from fitness.bits import n_words
 from fitness.conditions import CONDITION, CONDITION_KEY, OPERAND_KEY, STRATEGY, UNREADABLE, Layout, operands
 from fitness.costs import Costs
 from fitness.kernel_bars import KernelBars, kernel_bars
-from fitness.masks import pad, padded_size
-from fitness.placing import fill_masks_nb, place_conditions_nb, place_operands_nb, waiting_room
+from fitness.masks import split_nb, split_size
+from fitness.placing import fill_masks_nb, place_conditions_nb, place_operands_nb, units_of, waiting_room
 from fitness.shard import Shard
 from strategies.catalogue import CLOSE, SOURCES, kind_index
 from strategies.errors import DataError, UsageError
@@ -33,8 +33,6 @@ Integers = NDArray[np.int64]
 DEFAULT_BYTE_BUDGET: Final = 256 * 2**20
 MASK_SHARE: Final = 0.125
 """Of the budget; the rest is for columns. A mask takes a 64th of a column's bytes, and saves looking at two of them."""
-
-_ONES: Final = np.ones(WORD_BITS)
 
 
 @dataclass(frozen=True)
@@ -100,13 +98,12 @@ class FeatureBank:
         )
         self._columns = Arena(
             n_key=OPERAND_KEY,
-            row_size=padded_size(self.n_bars),
-            dtype=np.float64,
+            row_size=split_size(self.n_bars),
+            dtype=np.uint64,
             byte_budget=byte_budget - for_masks,
             at_least=2,
         )
-        self._percent = np.empty(padded_size(self.n_bars))
-        pad(shard.close / 100.0, self._percent)
+        self._units = units_of(shard.close)
         self._words = (0, 0)
         self._atr: Float64 | None = None
         self._prepared: tuple[Costs, KernelBars] | None = None
@@ -211,7 +208,7 @@ class FeatureBank:
             self._fill_columns(new[:n_new])
             fill_masks_nb(
                 self._masks.index, self._columns.index, operands(), wanted, places, start, stop,
-                self._columns.rows, self._percent, _ONES, self.n_bars, *self._words, self._masks.rows,
+                self._columns.rows, self._units, self.n_bars, *self._words, self._masks.rows,
             )  # fmt: skip
             start = stop
 
@@ -235,7 +232,7 @@ class FeatureBank:
                 index.failed[missing[kind, source, parameters]] = True
             for other, values in found.items():  # the outputs of one call of a TA-Lib function
                 for row in missing.pop((other, source, parameters), ()):
-                    pad(values, self._columns.rows[row])
+                    split_nb(values, 1.0, self._units.tail, self._columns.rows[row])
 
 
 def frozen(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:

@@ -67,8 +67,8 @@ def ctz_nb(_typing_context: Any, word: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def prefetch_nb(_typing_context: Any, words: Any, index: Any) -> Any:
-    """Asks for the cache line that `words[index]` lies in, and goes on; a hint without any effect on results."""
-    if not (isinstance(words, types.Array) and words.ndim == 1 and words.layout == "C"):
+    """Asks for the cache line of the number at flat place `index`, and goes on; a hint without effect on results."""
+    if not (isinstance(words, types.Array) and words.layout == "C"):
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

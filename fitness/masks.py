@@ -1,12 +1,13 @@
 """Truth per bar, packed: what a condition says at each bar, and how conditions combine, 64 bars a word.
 
 Bit `t & 63` of word `t >> 6` is bar `t`; bits beyond the last bar are zero, always. A condition compares `x`, the left
-column `lag` bars back, with `y`, the right one, times a factor. Where a value that it needs is missing (NaN in the
-warm-up, or before the first bar), a condition is false, negated or not. A bit depends on nothing after its bar.
+column `lag` bars back, with `y`, the right one or a level. Where a value that it needs is missing (NaN in the warm-up,
+or before the first bar), a condition is false, negated or not. A bit depends on nothing after its bar.
 
-Columns are padded: `LEAD` NaN before the first bar, and NaN after the last one up to a whole word. What lies outside of
-the bars is missing like any other value, and every word is compared in the same way, 64 bars at once (compare.py).
-`x > y` negated is `x <= y`, which is false on a NaN as well: one comparison. A crossing needs both.
+A column is kept as a *split row*, made for comparing: the upper halves of its values as ordered integers, then the
+lower halves, then a mask of where it has a value (compare.py). Both halves have `LEAD` places before the first bar and
+go on to the end of a word, so that every word is compared in the same way, 64 bars at once; what lies there means
+nothing, because the mask says so. The lower halves are looked at only where the upper ones are equal.
 """
 
 from typing import Final
@@ -15,8 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fitness.bits import WORD_BITS, n_words
-from fitness.compare import above_word_nb, at_least_word_nb, at_most_word_nb, below_word_nb
+from fitness.bits import WORD_BITS, WORDS_PER_LINE, n_words
+from fitness.compare import above_word_nb, equal_word_nb, split_word_nb
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -27,7 +28,7 @@ CROSSES_ABOVE: Final = 2
 CROSSES_BELOW: Final = 3
 
 LEAD: Final = 32
-"""NaN before the first bar of a padded column: the largest lag that can be read."""
+"""Places before the first bar of a split row: the largest lag that can be read."""
 
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
@@ -36,36 +37,71 @@ _TOP = np.uint64(63)
 _jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
-def padded_size(n_bars: int) -> int:
-    """Places of a padded column of `n_bars` bars.
+def split_size(n_bars: int) -> int:
+    """Words of the split row of a column `(n_bars,)`, a whole number of cache lines.
 
-    >>> padded_size(1), padded_size(64), padded_size(65)
-    (96, 96, 160)
+    >>> split_size(1), split_size(64 * 7)
+    (104, 488)
     """
-    return LEAD + n_words(n_bars) * WORD_BITS
+    n_values = LEAD + n_words(n_bars) * WORD_BITS + 1 + n_words(n_bars)
+    return -(-n_values // WORDS_PER_LINE) * WORDS_PER_LINE
 
 
-def pad(column: Float64, out: Float64) -> None:
-    """Write a column `(n_bars,)` to `out (padded_size,)`."""
-    out[:LEAD] = np.nan
-    out[LEAD : LEAD + column.size] = column
-    out[LEAD + column.size :] = np.nan
+@_jit
+def half_size_nb(n_bars: int) -> int:
+    """Places of each half in the split row of a column `(n_bars,)`."""
+    return LEAD + (n_bars + WORD_BITS - 1) // WORD_BITS * WORD_BITS
+
+
+@_jit
+def split_nb(column: Float64, factor: float, tail: Float64, out: Words) -> None:
+    """Fill the split row `out (split_size,)` with `factor` times a column `(n_bars,)`; `tail (64,)` is scratch.
+
+    The halves are 32-bit integers, two a word. Behind them is a word of zeros, then the mask of what is no NaN.
+    """
+    half, n_whole = half_size_nb(column.size), column.size // WORD_BITS
+    halves = out.view(np.int32)
+    out[half] = _ZERO
+    for word in range(n_whole):
+        at = LEAD + word * WORD_BITS
+        out[half + 1 + word] = split_word_nb(column, word * WORD_BITS, factor, halves, at, half + at)
+    if n_whole * WORD_BITS < column.size:
+        tail[:] = np.nan
+        for bar in range(n_whole * WORD_BITS, column.size):
+            tail[bar - n_whole * WORD_BITS] = column[bar]
+        at = LEAD + n_whole * WORD_BITS
+        out[half + 1 + n_whole] = split_word_nb(tail, 0, factor, halves, at, half + at)
+
+
+@_jit
+def _known_nb(row: Words, place: int, lag: int) -> np.uint64:
+    """Where the bars of one word have a value `lag` bars back; `place` is that of the word in the row's mask."""
+    return (row[place] << np.uint64(lag)) | ((row[place - 1] >> _ONE) >> np.uint64(63 - lag))
+
+
+@_jit
+def _above_nb(x: NDArray[np.int32], i: int, x_half: int, y: NDArray[np.int32], j: int, y_half: int) -> np.uint64:
+    """Where 64 values from place `i` of one split row are above those from place `j` of another."""
+    above = above_word_nb(x, i, y, j)
+    equal = equal_word_nb(x, i, y, j)
+    if equal != _ZERO:
+        above |= equal & above_word_nb(x, x_half + i, y, y_half + j)
+    return above
 
 
 @_jit
 def condition_nb(
-    x: Float64, i: int, y: Float64, j: int, step: int, factor: float, comparator: int, negate: bool,
+    x: Words, lag_x: int, y: Words, lag_y: int, is_constant: bool, comparator: int, negate: bool,
     n_bars: int, first: int, stop: int, out: Words,
 ) -> None:  # fmt: skip
-    """Fill the words `first` to `stop` of `out (n_words,)` with the truth of `x comparator factor*y`.
+    """Fill the words `first` to `stop` of `out (n_words,)` with the truth of `x comparator y`.
 
     Args:
-        x: a padded column.
-        i: place of what bar 0 reads of `x`: `LEAD` less the lag.
-        y: a padded column, or 64 times the same number.
-        j: place of what bar 0 reads of `y`.
-        step: places that `y` moves on with each word: 64, or 0 for a constant.
-        factor: what `y` is multiplied by.
+        x: a split row.
+        lag_x: how many bars back it is read, 0 to `LEAD`.
+        y: a split row; for a constant, that of 64 bars.
+        lag_y: as `lag_x`; 0 for a constant.
+        is_constant: whether `y` is 64 times the same number.
         comparator: `ABOVE` to `CROSSES_BELOW`.
         negate: whether the truth is turned round where it is known.
         n_bars: bars of the shard.
@@ -73,48 +109,29 @@ def condition_nb(
         stop: the first after it that is not.
         out: filled; its other words are left as they are.
     """
-    if comparator >= CROSSES_ABOVE:
-        _crossing_nb(x, i, y, j, step, factor, comparator == CROSSES_BELOW, negate, first, stop, out)
-    elif comparator == ABOVE and not negate:
-        for word in range(first, stop):
-            out[word] = above_word_nb(x, i + word * 64, y, j + word * step, factor)
-    elif comparator == ABOVE:
-        for word in range(first, stop):
-            out[word] = at_most_word_nb(x, i + word * 64, y, j + word * step, factor)
-    elif not negate:
-        for word in range(first, stop):
-            out[word] = below_word_nb(x, i + word * 64, y, j + word * step, factor)
-    else:
-        for word in range(first, stop):
-            out[word] = at_least_word_nb(x, i + word * 64, y, j + word * step, factor)
+    x_half = half_size_nb(n_bars)
+    y_half, step = (half_size_nb(WORD_BITS), 0) if is_constant else (x_half, 1)
+    left, right = x.view(np.int32), y.view(np.int32)
+    below, crosses = comparator in (BELOW, CROSSES_BELOW), comparator in (CROSSES_ABOVE, CROSSES_BELOW)
+    rest_before = known_before = _ZERO  # of the last bar of the word before
+    for word in range(max(first - 1, 0) if crosses else first, stop):
+        i, j = LEAD - lag_x + word * WORD_BITS, LEAD - lag_y + step * word * WORD_BITS
+        known = _known_nb(x, x_half + 1 + word, lag_x) & _known_nb(y, y_half + 1 + step * word, lag_y)
+        if below:
+            truth = known & _above_nb(right, j, y_half, left, i, x_half)
+        else:
+            truth = known & _above_nb(left, i, x_half, right, j, y_half)
+        if crosses:  # the bar before must be on the other side, or equal
+            rest = known & ~truth
+            truth &= (rest << _ONE) | rest_before
+            rest_before = rest >> _TOP
+            known_there = (known << _ONE) | known_before
+            known_before = known >> _TOP
+            known &= known_there
+        if word >= first:
+            out[word] = known & ~truth if negate else truth
     if first < stop == out.size:
         out[stop - 1] &= _ALL >> np.uint64(-n_bars & 63)  # a lag reads what is there beyond the last bar
-
-
-@_jit
-def _crossing_nb(
-    x: Float64, i: int, y: Float64, j: int, step: int, factor: float, down: bool, negate: bool,
-    first: int, stop: int, out: Words,
-) -> None:  # fmt: skip
-    """True where `x` is beyond `y` now and was on the other side, or equal, at the bar before."""
-    carry_rest = _ZERO
-    carry_known = _ZERO
-    for word in range(max(first - 1, 0), stop):
-        at, other = i + word * 64, j + word * step
-        if down:
-            beyond = below_word_nb(x, at, y, other, factor)
-            rest = at_least_word_nb(x, at, y, other, factor)
-        else:
-            beyond = above_word_nb(x, at, y, other, factor)
-            rest = at_most_word_nb(x, at, y, other, factor)
-        truth = beyond & ((rest << _ONE) | carry_rest)
-        if negate:
-            known = beyond | rest  # both sides are there
-            truth = known & ((known << _ONE) | carry_known) & ~truth
-            carry_known = known >> _TOP
-        carry_rest = rest >> _TOP
-        if word >= first:
-            out[word] = truth
 
 
 @_jit

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fitness.arena import NONE, Index, claim_nb, fetch_key_nb, fetch_slot_nb, find_nb, tag_nb
+from fitness.bits import WORD_BITS
 from fitness.conditions import (
     AT_AGAINST,
     AT_LEFT,
@@ -28,7 +29,7 @@ from fitness.conditions import (
     mirror_nb,
     read_nb,
 )
-from fitness.masks import LEAD, condition_nb
+from fitness.masks import condition_nb, split_nb, split_size
 from strategies.lookup import MAX_PARAMETERS
 
 Float64 = NDArray[np.float64]
@@ -53,6 +54,30 @@ class Waiting(NamedTuple):
     keys: Words
     tags: Integers
     places: Integers
+
+
+class Units(NamedTuple):
+    """What levels are multiples of, and scratch for the multiples.
+
+    Attributes:
+        ones: `(64,)`.
+        percent: the close over 100, `(n_bars,)`.
+        constant: split row of 64 bars.
+        scaled: split row of all bars.
+        tail: `(64,)` scratch of `split_nb`.
+    """
+
+    ones: Float64
+    percent: Float64
+    constant: Words
+    scaled: Words
+    tail: Float64
+
+
+def units_of(close: Float64) -> Units:
+    """The units of a shard with these closes `(n_bars,)`."""
+    constant, scaled = (np.zeros(split_size(n_bars), dtype=np.uint64) for n_bars in (WORD_BITS, close.size))
+    return Units(np.ones(WORD_BITS), close / 100.0, constant, scaled, np.empty(WORD_BITS))
 
 
 def waiting_room() -> Waiting:
@@ -182,8 +207,7 @@ def place_operands_nb(
 @_jit
 def fill_masks_nb(
     conditions: Index, columns_index: Index, tables: Operands, wanted: Integers, places: Integers,
-    start: int, stop: int, columns: Float64, percent: Float64, ones: Float64, n_bars: int, first: int, last: int,
-    masks: Words,
+    start: int, stop: int, columns: Words, units: Units, n_bars: int, first: int, last: int, masks: Words,
 ) -> None:  # fmt: skip
     """Fill the masks `wanted[start:stop]` from the columns at `places`; those that can't be computed are never true.
 
@@ -195,9 +219,8 @@ def fill_masks_nb(
         places: `(n, 2)`, see `place_operands_nb`.
         start: the first of them that is filled.
         stop: the first after it that is not.
-        columns: padded, a row each.
-        percent: the close over 100, padded.
-        ones: 64 of them.
+        columns: split rows.
+        units: what levels are multiples of.
         n_bars: of the shard.
         first: the first word of a mask that is filled.
         last: the first after it that is not.
@@ -211,11 +234,15 @@ def fill_masks_nb(
             masks[row] = np.uint64(0)
             continue
         packed = np.int64(conditions.keys[row, 0])
-        y, j, step, factor = ones, 0, 0, keys[row, RIGHT_WORD]  # a level
+        y, lag_y, is_constant = units.constant, 0, False
         if right != NONE:
-            y, j, step, factor = columns[right], LEAD - int((packed >> AT_RIGHT_LAG) & LAG_BITS), 64, 1.0
+            y, lag_y = columns[right], int((packed >> AT_RIGHT_LAG) & LAG_BITS)
         elif tables.percent[(packed >> AT_LEFT) & PAIR_BITS]:
-            y, j, step = percent, LEAD, 64
-        i, comparator = LEAD - ((packed >> AT_LEFT_LAG) & LAG_BITS), packed & COMPARATOR_BITS
+            y = units.scaled
+            split_nb(units.percent, keys[row, RIGHT_WORD], units.tail, y)
+        else:
+            is_constant = True
+            split_nb(units.ones, keys[row, RIGHT_WORD], units.tail, y)
+        lag_x, comparator = int((packed >> AT_LEFT_LAG) & LAG_BITS), int(packed & COMPARATOR_BITS)
         negate = (packed >> AT_NEGATE) & 1 == 1
-        condition_nb(columns[left], i, y, j, step, factor, comparator, negate, n_bars, first, last, masks[row])
+        condition_nb(columns[left], lag_x, y, lag_y, is_constant, comparator, negate, n_bars, first, last, masks[row])

@@ -18,7 +18,7 @@ from fitness.bits import WORD_BITS
 from fitness.conditions import BOTH, UNREADABLE
 from fitness.costs import N_RISK, Cost, Costs
 from fitness.folds import Window
-from fitness.kernel import MASK_ROLES, TILE, next_tile_nb, play_nb, simulate_nb
+from fitness.kernel import MANY, MASK_ROLES, TILE, fetch_bars_nb, next_tile_nb, play_nb, simulate_nb
 from fitness.masks import at_least_nb
 from fitness.tally import N_TRADE
 from strategies.genes import BLOCK_COLUMNS, COLUMN, N_ENTRY
@@ -72,7 +72,7 @@ def stage(bank: FeatureBank, costs: Costs, windows: Sequence[Window]) -> Stage:
     bounds = np.array([(window.start, window.stop) for window in windows], dtype=np.int64).reshape(-1, 2)
     first = min((window.start for window in windows), default=0) // WORD_BITS
     stop = -(-max((window.stop for window in windows), default=0) // WORD_BITS)
-    words = first, stop, (stop - first) * WORD_BITS > TILE
+    words = first, stop, (stop - first) * WORD_BITS >= 2 * TILE
     unused = np.empty((0, N_TRADE)), np.empty(0)
     return Stage(bars.blocks, bars.fills, bars.costs, frozen(bounds), *words, roles, frozen(roles), *unused)
 
@@ -188,7 +188,9 @@ def _play_in_tiles_nb(
         begin_nb(first, start_equity, accounts[i], tallies_out[i, w])
     bar = first
     while bar < last:
-        word, bar = max(bar - 1, 0) // WORD_BITS, next_tile_nb(bar, last)
+        word, begin, bar = max(bar - 1, 0) // WORD_BITS, bar, next_tile_nb(bar, last)
+        if stop - start >= MANY:
+            fetch_bars_nb(stage.blocks, stage.fills, begin, bar)
         for i in range(start, stop):
             combine_nb(phenotypes[i], places[i], masks, word, (bar + WORD_BITS - 1) // WORD_BITS, stage.roles)
             play_nb(

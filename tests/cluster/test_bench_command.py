@@ -33,7 +33,7 @@ ROOT = Path(bench.__file__).parents[2]
 TINY = Effort(
     n_exact=2, n_strategies=8, enough_s=0.0, long_bars=4000, long_strategies=2, n_generations=SETTLING + 3, n_cold=1
 )
-KEYS = ["sparse", "held", "dense", "brood", "empty", "long", "generation", "cold"]
+KEYS = ["sparse", "held", "dense", "brood", "empty", "sparse_brood", "long", "generation", "cold"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitness.bits import n_words, pack, unpack
-from fitness.masks import LEAD, at_least_nb, condition_nb, pad, padded_size
+from fitness.masks import at_least_nb, condition_nb, split_nb, split_size
 
 COMPARATORS = (">", "<", "crosses above", "crosses below")
 
@@ -37,19 +37,20 @@ def plain_truth(x, lag_x, y, lag_y, factor, comparator, negate):
 UNTOUCHED = 0xDEADBEEF
 
 
-def padded(column):
-    out = np.full(padded_size(len(column)), 77.0)
-    pad(column, out)
-    out.flags.writeable = False
+def split(column, factor=1.0):
+    out = np.full(split_size(len(column)), UNTOUCHED, dtype=np.uint64)
+    column = np.array(column, dtype=np.float64)
+    column.flags.writeable = False
+    split_nb(column, factor, np.empty(64), out)
     return out
 
 
 def packed_truth(x, lag_x, y, lag_y, factor, comparator, negate, words=None):
     first, stop = words or (0, n_words(len(x)))
     out = np.full(n_words(len(x)), UNTOUCHED, dtype=np.uint64)
+    right = split(np.full(64, y), factor) if np.ndim(y) == 0 else split(y, factor)
     code = COMPARATORS.index(comparator)
-    right = (np.full(64, y), 0, 0) if np.ndim(y) == 0 else (padded(y), LEAD - lag_y, 64)
-    condition_nb(padded(x), LEAD - lag_x, *right, factor, code, negate, len(x), first, stop, out)
+    condition_nb(split(x), lag_x, right, lag_y, np.ndim(y) == 0, code, negate, len(x), first, stop, out)
     assert (np.delete(out, slice(first, stop)) == UNTOUCHED).all()
     return out
 
@@ -91,6 +92,33 @@ def test_some_words_are_those_of_the_whole(case, data):
     first = data.draw(st.integers(0, len(whole)))
     stop = data.draw(st.integers(first, len(whole)))
     assert np.array_equal(packed_truth(*case, words=(first, stop))[first:stop], whole[first:stop])
+
+
+any_float = st.one_of(
+    st.floats(), st.sampled_from([0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1.0, np.nextafter(1.0, 2.0)])
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(any_float, any_float), min_size=1, max_size=80), any_float, st.booleans())
+def test_all_doubles_are_ordered_as_they_are(pairs, factor, negate):
+    x, y = (np.array(side) for side in zip(*pairs, strict=True))
+    with np.errstate(all="ignore"):
+        for comparator in COMPARATORS:
+            case = (x, 0, y, 0, factor, comparator, negate)
+            assert np.array_equal(packed_truth(*case), pack(plain_truth(*case)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(1e-300, 1e300), st.sampled_from([1.0, -1.0]), st.integers(0, 31), st.integers(0, 10**6))
+def test_neighbours_are_told_apart(size, sign, n_bits, seed):
+    rng = np.random.default_rng(seed)
+    value = np.array([sign * size]).view(np.int64)
+    near, other = (value + rng.integers(-(2**n_bits), 2**n_bits + 1, (2, 141))).view(np.float64)
+    for y in (np.full(near.size, sign * size), other):
+        for comparator in COMPARATORS:
+            case = (near, 0, y, 0, 1.0, comparator, bool(seed % 2))
+            assert np.array_equal(packed_truth(*case), pack(plain_truth(*case)))
 
 
 @settings(max_examples=100, deadline=None)
