@@ -21,7 +21,8 @@ class ShardEvaluator:
 
     Args:
         shares: which part of which shard is evaluated here.
-        shard_refs: object references of all shards, put once by the driver; only the own ones are fetched.
+        shard_refs: object references of all shards with their prepared bars, put once by the driver; only the own
+            ones are fetched, and read where they lie.
         splits: of all shards.
         costs: of every fill.
         bank_bytes: budget of the feature banks.
@@ -40,8 +41,12 @@ class ShardEvaluator:
         import ray
 
         wanted = {share.shard for share in shares}
-        shards: Any = [ray.get(ref) if number in wanted else None for number, ref in enumerate(shard_refs)]
-        self._bench = ShardBench(shares, shards, splits, costs, bank_bytes=bank_bytes, on_screen=on_screen)
+        nothing = (None, None)
+        held: Any = [ray.get(ref) if number in wanted else nothing for number, ref in enumerate(shard_refs)]
+        shards, prepared = zip(*held, strict=True)
+        self._bench = ShardBench(
+            shares, shards, splits, costs, bank_bytes=bank_bytes, on_screen=on_screen, prepared=prepared
+        )
 
     def ready(self) -> bool:
         """Return once the bars are here."""

@@ -19,6 +19,7 @@ from fitness.bank import FeatureBank
 from fitness.costs import Costs
 from fitness.evaluate import evaluate
 from fitness.folds import Split, Window
+from fitness.kernel_bars import KernelBars
 from fitness.shard import Shard
 from fitness.tally import N_TALLY
 
@@ -114,6 +115,16 @@ def windows_of(split: Split, segment: Segment, on_screen: Sequence[int] = ()) ->
     return tuple(window for fold, window in enumerate(split.folds) if (fold in on_screen) == wanted)
 
 
+def learnable(shard: Shard, split: Split) -> Shard:
+    """Return the bars of a shard up to the end of its last fold: all that evolution is scored on."""
+    return shard.head(split.folds[-1].stop)
+
+
+def prepare(shard: Shard, split: Split, costs: Costs) -> KernelBars:
+    """Return the learnable bars as the kernel reads them, for the object store: workers of a node share one copy."""
+    return FeatureBank(learnable(shard, split), 0).kernel_bars(costs)
+
+
 class ShardBench:
     """One worker's shards with their feature banks.
 
@@ -124,6 +135,7 @@ class ShardBench:
         costs: of every fill.
         bank_bytes: budget of all banks here.
         on_screen: folds of all shards that are on the screen.
+        prepared: of each shard what `prepare` makes; by default it is made here.
     """
 
     def __init__(
@@ -135,15 +147,18 @@ class ShardBench:
         *,
         bank_bytes: int,
         on_screen: OnScreen = (),
+        prepared: Sequence[KernelBars | None] = (),
     ) -> None:
         self.shares = tuple(shares)
         self._costs = costs
+        ready = [None if bars is None else (costs, bars) for bars in prepared]
         self._places = [
             _Place(
                 shards[share.shard],
                 splits[share.shard],
                 bank_bytes=bank_bytes // len(self.shares),
                 on_screen=on_screen[share.shard] if on_screen else (),
+                prepared=ready[share.shard] if ready else None,
             )
             for share in self.shares
         ]
@@ -159,10 +174,18 @@ class ShardBench:
 class _Place:
     """One shard of a bench: a bank that ends with the last fold, and one for validation once that is asked for."""
 
-    def __init__(self, shard: Shard, split: Split, *, bank_bytes: int, on_screen: Sequence[int]) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        split: Split,
+        *,
+        bank_bytes: int,
+        on_screen: Sequence[int],
+        prepared: tuple[Costs, KernelBars] | None,
+    ) -> None:
         self._shard, self._split, self._on_screen = shard, split, tuple(on_screen)
         self._validation_bytes = bank_bytes // VALIDATION_PART
-        self._bank = FeatureBank(shard.head(split.folds[-1].stop), bank_bytes - self._validation_bytes)
+        self._bank = FeatureBank(learnable(shard, split), bank_bytes - self._validation_bytes, prepared)
         self._validation_bank: FeatureBank | None = None
 
     def evaluate(self, phenotypes: Rows, segment: Segment, costs: Costs) -> Rows:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.actors import EVALUATOR_LOST, Island, ShardEvaluator
 from cluster.compile_ahead import CompileAhead
-from cluster.evaluation import assign
+from cluster.evaluation import assign, prepare
 from cluster.executor import EpochFailure, EpochResult, EpochTask, Reply, from_wire, to_wire
 from cluster.job_config import JobConfig
 from cluster.market import Market
@@ -60,7 +60,7 @@ class RayExecutor:
             kernels.wait()
             require_cpus(self._ray, len(self._assignment))
             self._shard_refs = [
-                self._ray.put(shard.head(split.validation.stop))
+                self._ray.put((shard.head(split.validation.stop), prepare(shard, split, market.costs)))
                 for shard, split in zip(market.shards, market.splits, strict=True)
             ]
             self._evaluators = [self._new_evaluator(number) for number in range(len(self._assignment))]

@@ -74,13 +74,19 @@ class FeatureBank:
         shard: the bars; may be read-only.
         byte_budget: most bytes to keep, 0 or more; whatever it is, a bank keeps what one strategy needs. Address space
             is taken for all of it at once, memory as it is used.
+        prepared: the shard's bars under some costs, made elsewhere, so that workers can share one copy.
 
     Raises:
         DataError: bars that must not become fitness: unequal lengths, not finite, a price that is not positive.
         UsageError: the budget is negative.
     """
 
-    def __init__(self, shard: Shard, byte_budget: int = DEFAULT_BYTE_BUDGET) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        byte_budget: int = DEFAULT_BYTE_BUDGET,
+        prepared: tuple[Costs, KernelBars] | None = None,
+    ) -> None:
         if byte_budget < 0:
             raise UsageError(f"`byte_budget` must be 0 or more, but was {byte_budget}. 0 keeps next to nothing.")
         _check_bars(shard)
@@ -106,7 +112,7 @@ class FeatureBank:
         self._units = units_of(shard.close)
         self._words = (0, 0)
         self._atr: Float64 | None = None
-        self._prepared: tuple[Costs, KernelBars] | None = None
+        self._prepared = prepared
 
     def statistics(self) -> BankStatistics:
         """What the bank did so far. What it always keeps, ATR and bars as the kernel reads them, is not counted."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.evaluation import ShardBench, assign, gather, screen_folds, screen_mask, windows_of
+from cluster.evaluation import ShardBench, assign, gather, learnable, prepare, screen_folds, screen_mask, windows_of
 from cluster.market import open_market
 from cluster.worker import CellEvaluation, breeding_of, on_screen_of
 from fitness.bank import FeatureBank
@@ -176,3 +176,18 @@ def test_a_screens_cells_are_spread_over_time():
     assert screen_folds((4,) * 6, 0.25, whole_shards=False) == ((2,), (3,), (0,), (1,), (2,), (3,))
     assert screen_folds((8,), 0.25, whole_shards=True) == ((2, 6),)
     assert screen_folds((4, 4, 4, 4, 4, 2), 0.33, whole_shards=True) == ((), (0, 1, 2, 3), (), (), (0, 1, 2, 3), ())
+
+
+def test_bars_prepared_elsewhere_are_read_where_they_lie_and_give_the_same_bits(market, phenotypes):
+    prepared = [prepare(shard, split, market.costs) for shard, split in zip(market.shards, market.splits, strict=True)]
+    (shares,) = assign(len(market.shards), 1)
+    made_here, shared = (
+        ShardBench(shares, market.shards, market.splits, market.costs, bank_bytes=2**24, prepared=given)
+        for given in ((), prepared)
+    )
+    for own, other in zip(made_here.evaluate(phenotypes, "folds"), shared.evaluate(phenotypes, "folds"), strict=True):
+        np.testing.assert_array_equal(own, other)
+    head = learnable(market.shards[0], market.splits[0])
+    assert FeatureBank(head, 0, (market.costs, prepared[0])).kernel_bars(market.costs) is prepared[0]
+    assert prepared[0].n_bars == market.splits[0].folds[-1].stop
+    assert not any(array.flags.writeable for bars in prepared for array in bars.arrays())
