@@ -91,17 +91,20 @@ def _above_nb(x: NDArray[np.int32], i: int, x_half: int, y: NDArray[np.int32], j
 
 @_jit
 def condition_nb(
-    x: Words, lag_x: int, y: Words, lag_y: int, is_constant: bool, comparator: int, negate: bool,
-    n_bars: int, first: int, stop: int, out: Words,
+    x: Words, lag_x: int, y: Words, lag_y: int, is_level: bool, unit: Float64, level: float,
+    comparator: int, negate: bool, n_bars: int, first: int, stop: int, out: Words,
 ) -> None:  # fmt: skip
     """Fill the words `first` to `stop` of `out (n_words,)` with the truth of `x comparator y`.
 
     Args:
         x: a split row.
         lag_x: how many bars back it is read, 0 to `LEAD`.
-        y: a split row; for a constant, that of 64 bars.
-        lag_y: as `lag_x`; 0 for a constant.
-        is_constant: whether `y` is 64 times the same number.
+        y: a split row; for a level, that of 64 bars with the level at each.
+        lag_y: as `lag_x`; 0 for a level.
+        is_level: whether `y` is a level.
+        unit: what the level is counted in at each bar, with NaN up to a whole word; `(0,)` for a plain number. `y` is
+            then overwritten.
+        level: the level.
         comparator: `ABOVE` to `CROSSES_BELOW`.
         negate: whether the truth is turned round where it is known.
         n_bars: bars of the shard.
@@ -110,11 +113,13 @@ def condition_nb(
         out: filled; its other words are left as they are.
     """
     x_half = half_size_nb(n_bars)
-    y_half, step = (half_size_nb(WORD_BITS), 0) if is_constant else (x_half, 1)
+    y_half, step = (half_size_nb(WORD_BITS), 0) if is_level else (x_half, 1)
     left, right = x.view(np.int32), y.view(np.int32)
     below, crosses = comparator in (BELOW, CROSSES_BELOW), comparator in (CROSSES_ABOVE, CROSSES_BELOW)
     rest_before = known_before = _ZERO  # of the last bar of the word before
     for word in range(max(first - 1, 0) if crosses else first, stop):
+        if unit.size > 0:
+            y[y_half + 1] = split_word_nb(unit, word * WORD_BITS, level, right, LEAD, y_half + LEAD)
         i, j = LEAD - lag_x + word * WORD_BITS, LEAD - lag_y + step * word * WORD_BITS
         known = _known_nb(x, x_half + 1 + word, lag_x) & _known_nb(y, y_half + 1 + step * word, lag_y)
         if below:

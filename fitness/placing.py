@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fitness.arena import NONE, Index, claim_nb, fetch_key_nb, fetch_slot_nb, find_nb, tag_nb
-from fitness.bits import WORD_BITS
+from fitness.bits import WORD_BITS, n_words
 from fitness.conditions import (
     AT_AGAINST,
     AT_LEFT,
@@ -57,27 +57,29 @@ class Waiting(NamedTuple):
 
 
 class Units(NamedTuple):
-    """What levels are multiples of, and scratch for the multiples.
+    """What levels are counted in, and scratch.
 
     Attributes:
         ones: `(64,)`.
-        percent: the close over 100, `(n_bars,)`.
-        constant: split row of 64 bars.
-        scaled: split row of all bars.
+        nothing: `(0,)`.
+        percent: the close over 100, with NaN up to a whole word.
+        level: split row of 64 bars.
         tail: `(64,)` scratch of `split_nb`.
     """
 
     ones: Float64
+    nothing: Float64
     percent: Float64
-    constant: Words
-    scaled: Words
+    level: Words
     tail: Float64
 
 
 def units_of(close: Float64) -> Units:
     """The units of a shard with these closes `(n_bars,)`."""
-    constant, scaled = (np.zeros(split_size(n_bars), dtype=np.uint64) for n_bars in (WORD_BITS, close.size))
-    return Units(np.ones(WORD_BITS), close / 100.0, constant, scaled, np.empty(WORD_BITS))
+    percent = np.full(n_words(close.size) * WORD_BITS, np.nan)
+    percent[: close.size] = close / 100.0
+    level = np.zeros(split_size(WORD_BITS), dtype=np.uint64)
+    return Units(np.ones(WORD_BITS), np.empty(0), percent, level, np.empty(WORD_BITS))
 
 
 def waiting_room() -> Waiting:
@@ -220,7 +222,7 @@ def fill_masks_nb(
         start: the first of them that is filled.
         stop: the first after it that is not.
         columns: split rows.
-        units: what levels are multiples of.
+        units: what levels are counted in.
         n_bars: of the shard.
         first: the first word of a mask that is filled.
         last: the first after it that is not.
@@ -234,15 +236,16 @@ def fill_masks_nb(
             masks[row] = np.uint64(0)
             continue
         packed = np.int64(conditions.keys[row, 0])
-        y, lag_y, is_constant = units.constant, 0, False
+        y, lag_y, unit, level = units.level, 0, units.nothing, keys[row, RIGHT_WORD]
         if right != NONE:
             y, lag_y = columns[right], int((packed >> AT_RIGHT_LAG) & LAG_BITS)
         elif tables.percent[(packed >> AT_LEFT) & PAIR_BITS]:
-            y = units.scaled
-            split_nb(units.percent, keys[row, RIGHT_WORD], units.tail, y)
+            unit = units.percent
         else:
-            is_constant = True
-            split_nb(units.ones, keys[row, RIGHT_WORD], units.tail, y)
+            split_nb(units.ones, level, units.tail, y)
         lag_x, comparator = int((packed >> AT_LEFT_LAG) & LAG_BITS), int(packed & COMPARATOR_BITS)
         negate = (packed >> AT_NEGATE) & 1 == 1
-        condition_nb(columns[left], lag_x, y, lag_y, is_constant, comparator, negate, n_bars, first, last, masks[row])
+        condition_nb(
+            columns[left], lag_x, y, lag_y, right == NONE, unit, level, comparator, negate,
+            n_bars, first, last, masks[row],
+        )  # fmt: skip

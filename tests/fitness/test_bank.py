@@ -143,9 +143,12 @@ def test_more_words_may_be_asked_for_later(shard):
     rows = express(random_genomes(30, np.random.default_rng(8)))
     whole = masks_placed(FeatureBank(shard), rows)
     bank = FeatureBank(shard)
-    for first, stop in ((2, 3), (2, 3), (1, 2), (2, 4), (0, 4)):
+    made = []
+    for first, stop in ((1, 2), (1, 2), (3, 4), (1, 2), (1, 4), (0, 4)):
         found = masks_placed(bank, rows, (first, stop))
         assert np.array_equal(found[..., first:stop], whole[..., first:stop])
+        made.append(bank.statistics().masks.made)
+    assert np.array_equal(np.diff(made) > 0, [False, True, False, False, True])  # only where words were missing
     assert bank.statistics().columns.made == bank.statistics().columns.n_rows  # columns are always whole
 
 

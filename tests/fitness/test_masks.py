@@ -45,12 +45,15 @@ def split(column, factor=1.0):
     return out
 
 
-def packed_truth(x, lag_x, y, lag_y, factor, comparator, negate, words=None):
+def packed_truth(x, lag_x, y, lag_y, factor, comparator, negate, words=None, in_units=False):
+    """`y` is a column, or a level times `factor`, or with `in_units` what the level `factor` is counted in."""
     first, stop = words or (0, n_words(len(x)))
     out = np.full(n_words(len(x)), UNTOUCHED, dtype=np.uint64)
-    right = split(np.full(64, y), factor) if np.ndim(y) == 0 else split(y, factor)
-    code = COMPARATORS.index(comparator)
-    condition_nb(split(x), lag_x, right, lag_y, np.ndim(y) == 0, code, negate, len(x), first, stop, out)
+    unit = np.concatenate([y, np.full(-len(y) % 64, np.nan)]) if in_units else np.empty(0)
+    is_level = in_units or np.ndim(y) == 0
+    right = split(np.full(64, 9.0 if in_units else y), factor) if is_level else split(y, factor)
+    how = (is_level, unit, factor, COMPARATORS.index(comparator), negate)
+    condition_nb(split(x), lag_x, right, lag_y, *how, len(x), first, stop, out)
     assert (np.delete(out, slice(first, stop)) == UNTOUCHED).all()
     return out
 
@@ -83,6 +86,14 @@ def test_a_constant_is_a_column_that_never_moves(case, level):
     assert np.array_equal(
         packed_truth(x, lag_x, level, 0, factor, *rest), pack(plain_truth(x, lag_x, everywhere, 0, factor, *rest))
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_a_level_may_be_counted_in_what_moves(case):
+    x, lag_x, y, _, *rest = case
+    expected = pack(plain_truth(x, lag_x, y, 0, *rest))
+    assert np.array_equal(packed_truth(x, lag_x, y, 0, *rest, in_units=True), expected)
 
 
 @settings(max_examples=200, deadline=None)
