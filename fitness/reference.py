@@ -60,86 +60,27 @@ cash, at an exit the last mark, or the entry equity on the entry bar. A bar coun
 its open.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import inf, sqrt
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fitness.costs import MOST_LOTS, WORST_FILL, Costs, OrderKind, Risk, SizeKind
-from fitness.kernel_bars import LANES, Fill, PriceBars, kernel_bars
-from fitness.tally import N_TRADE, ExitReason, Simulation, Tally
-
-LONG, SHORT, FLAT = 1, -1, 0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bar's prices, the ATR at the decision before it, and what the cost models say of it."""
-
-    open: float
-    high: float
-    low: float
-    close: float
-    atr_before: float
-    slippage: float
-    impact: float
-    capacity: float
-    carry: dict[int, float]
-    """By side, what one unit held from the first bar on has cost."""
-
-
-@dataclass
-class Position:
-    """An open position and its protective orders; a level that is off is infinite."""
-
-    side: int
-    entry_bar: int
-    entry_price: float
-    units: float
-    entry_equity: float
-    stop: float
-    target: float
-    trail_distance: float
-    best_close: float
-    """Best close since entry, or the fill if that is better."""
-    carry_paid: float
-    """Carry of one unit up to the entry."""
-    entry_units: float
-    proceeds: float = 0.0
-    """Price times units of the parts that have left."""
-    leaving: ExitReason | None = None
-    """Why a part has left already; the rest follows at the next opens."""
-
-    def trailing_stop(self) -> float:
-        """The level of the trailing stop in the coming bar."""
-        return self.best_close - self.side * self.trail_distance
-
-    def signed_units(self) -> float:
-        """Units, negative for a short."""
-        return self.side * self.units
-
-
-@dataclass
-class Account:
-    """Cash, at most one position, and what is counted on the way."""
-
-    costs: Costs
-    risk: dict[Risk, float]
-    cash: float
-    marked: float
-    """Equity at the close before."""
-    position: Position | None = None
-    ready: int = 0
-    """The first bar at whose close an entry may be decided."""
-    ruined: bool = False
-    turnover: float = 0.0
-    trades: list[tuple[float, ...]] = field(default_factory=list)
-    equity: list[float] = field(default_factory=list)
-    bars: list[int] = field(default_factory=list)
-    """The bar of each equity."""
+from fitness.kernel_bars import Fill, PriceBars, kernel_bars
+from fitness.reference_account import (
+    FLAT,
+    LONG,
+    SHORT,
+    Account,
+    Bar,
+    Position,
+    bars_of,
+    fees,
+    leave,
+    tally_of,
+    trades_of,
+)
+from fitness.tally import ExitReason, Simulation
 
 
 def simulate(
@@ -189,7 +130,7 @@ def simulate(
         if account.position is not None and account.position.leaving is None:
             protect(account, account.position, t, bar)
         mark(account, t, bar, is_last=t == stop - 1)
-    return Simulation(_tally(account), _trades(account), np.array(account.equity))
+    return Simulation(tally_of(account), trades_of(account), np.array(account.equity))
 
 
 def entry_wanted(
@@ -309,11 +250,6 @@ def fillable(account: Account, units: float, bar: Bar) -> float:
     return units if units <= bar.capacity else in_lots(account, bar.capacity)
 
 
-def fees(account: Account, notional: float, units: float) -> float:
-    """Fees of one fill."""
-    return account.costs.fee * notional + account.costs.fee_per_unit * units
-
-
 def protect(account: Account, position: Position, t: int, bar: Bar) -> None:
     """Stop, trailing stop and target within bar `t`; the stop comes first."""
     trailing = position.trailing_stop()
@@ -356,56 +292,12 @@ def mark(account: Account, t: int, bar: Bar, *, is_last: bool) -> None:
     account.bars.append(t)
 
 
-def leave(
-    account: Account, position: Position, t: int, bar: Bar, price: float, sold: float, reason: ExitReason,
-    *, at_open: bool = False,
-) -> None:  # fmt: skip
-    """Sells units of the position at `price` in bar `t`; books the trade when none is left."""
-    side = position.side
-    notional = sold * price
-    known = position.entry_equity if position.entry_bar == t else account.marked
-    account.turnover += notional / known
-    owed = sold * (bar.carry[side] - position.carry_paid)
-    account.cash = account.cash + side * notional - fees(account, notional, sold) - owed
-    position.proceeds += notional
-    position.leaving = reason if position.leaving is None else position.leaving
-    if sold < position.units:
-        position.units -= sold
-        return
-    if not account.cash > 0.0:
-        account.cash = 0.0
-        account.ruined = True
-    exit_price = price if sold == position.entry_units else position.proceeds / position.entry_units
-    profit = account.cash - position.entry_equity
-    account.trades.append(
-        (
-            side,
-            position.entry_bar,
-            t,
-            position.entry_price,
-            exit_price,
-            position.entry_units,
-            profit,
-            position.leaving,
-            position.entry_equity,
-            at_open,
-        )
-    )
-    account.position = None
-    account.ready = t + bars_of(account, Risk.COOLDOWN)
-
-
 def market_price(bar: Bar, price: float, side: int, units: float) -> float:
     """The fill of a market or stop order: buys (side 1) pay more, sells (side -1) get less."""
     adverse = bar.slippage
     if bar.impact > 0.0 and units > 0.0:
         adverse = min(bar.slippage + bar.impact * sqrt(units), WORST_FILL)
     return price * (1.0 + side * adverse)
-
-
-def bars_of(account: Account, column: Risk) -> int:
-    """A time stop or cooldown: whole bars, at least 0."""
-    return max(int(account.risk[column]), 0)
 
 
 def distance(kind: float, value: float, fill: float, atr: float) -> float:
@@ -415,48 +307,3 @@ def distance(kind: float, value: float, fill: float, atr: float) -> float:
     if kind == OrderKind.PERCENT:
         return fill * value / 100.0
     return inf
-
-
-def _trades(account: Account) -> NDArray[np.float64]:
-    rows = [trade[:N_TRADE] for trade in account.trades]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), N_TRADE)
-
-
-_POWERS: Final[dict[Tally, Callable[[float], float]]] = {
-    Tally.SUM_R: lambda r: r,
-    Tally.SUM_R2: lambda r: r * r,
-    Tally.SUM_R3: lambda r: r * r * r,
-    Tally.SUM_R4: lambda r: (r * r) * (r * r),
-    Tally.SUM_DOWN2: lambda r: r * r if r < 0.0 else 0.0,
-}
-
-
-def _tally(account: Account) -> NDArray[np.float64]:
-    row = dict.fromkeys(Tally, 0.0)
-    start_equity = account.costs.start_equity
-    before = peak = trough = start_equity
-    row[Tally.N_BARS] = len(account.equity)
-    sums = {column: [0.0] * LANES for column in _POWERS}
-    for t, equity in zip(account.bars, account.equity, strict=True):
-        r = equity / before - 1.0 if before > 0.0 else 0.0
-        for column, power in _POWERS.items():
-            sums[column][t % LANES] += power(r)
-        peak, trough = max(peak, equity), min(trough, equity)
-        row[Tally.MAX_DRAWDOWN] = max(row[Tally.MAX_DRAWDOWN], (peak - equity) / peak)
-        before = equity
-    for column, (a, b, c, d, e, f, g, h) in sums.items():
-        row[column] = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    row[Tally.GROWTH] = before / start_equity
-    row[Tally.PEAK_GROWTH] = peak / start_equity
-    row[Tally.TROUGH_GROWTH] = trough / start_equity
-    row[Tally.RUINED] = float(account.ruined)
-    row[Tally.TURNOVER] = account.turnover
-    for _, entry_bar, exit_bar, _, _, _, profit, _, entry_equity, left_at_open in account.trades:
-        share = profit / entry_equity
-        row[Tally.BARS_HELD] += exit_bar - entry_bar + (0 if left_at_open else 1)
-        row[Tally.N_TRADES] += 1
-        row[Tally.N_WINS] += 1 if profit > 0.0 else 0
-        row[Tally.GROSS_PROFIT] += share if profit > 0.0 else 0.0
-        row[Tally.GROSS_LOSS] += 0.0 if profit > 0.0 else -share
-        row[Tally.WORST_TRADE] = min(row[Tally.WORST_TRADE], share)
-    return np.array([row[column] for column in Tally])
