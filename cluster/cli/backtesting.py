@@ -11,6 +11,8 @@ from cluster.cli.options import DATA, RUNS, DataRoot, JsonFlag, reply_of
 from cluster.cli.reply import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from cluster.backtest import Backtest
@@ -67,6 +69,15 @@ def backtest(
     )
 
 
+def _costs_text(costs: "Mapping[str, float | None]") -> str:
+    """Fee and slippage, and every other cost that is on."""
+    bps = {name: f"{(costs[name] or 0.0) * 1e4:g} bps" for name in ("fee", "slippage", "borrow", "funding")}
+    parts = [f"fee {bps['fee']}", f"slippage {bps['slippage']} a fill"]
+    parts += [f"{name} {bps[name]} a year" for name in ("borrow", "funding") if costs[name]]
+    others = ("fee_per_unit", "spread_volatility", "impact", "volume_share", "lot_size")
+    return ", ".join(parts + [f"{name} {costs[name]:g}" for name in others if costs[name]])
+
+
 def _show(console: "Console", result: "Backtest", *, trades: bool) -> None:
     """Print rules, place, measures and, if asked for, trades."""
     from cluster.tables import measure_table, trade_table
@@ -76,8 +87,7 @@ def _show(console: "Console", result: "Backtest", *, trades: bool) -> None:
     console.print(f"{document['strategy']['text']}", style="bold")
     console.print(f"{document['strategy']['id']}, {document['strategy']['origin']}", style="dim")
     span = f"{window['start']} to {window['end']}, {window['n_bars']:,} bars"
-    costs = f"fee {result.costs.fee * 1e4:g} bps, slippage {result.costs.slippage * 1e4:g} bps a fill"
-    console.print(f"{shard['symbol']} {shard['timeframe']}, {span}; {costs}")
+    console.print(f"{shard['symbol']} {shard['timeframe']}, {span}; {_costs_text(document['costs'])}")
     console.print(measure_table(result))
     if trades:
         console.print(trade_table(result.trades()))
