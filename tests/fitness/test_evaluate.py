@@ -29,6 +29,7 @@ from strategies.genes import COLUMN, N_ENTRY, N_EXIT, N_GENES
 from strategies.mirrors import mirror
 from strategies.operands import column
 from strategies.sampler import random_genomes
+from strategies.strategy import Condition, Distance, Operand, Rule, Strategy
 
 COSTS = Costs.from_bps(fee_bps=5, slippage_bps=2)
 
@@ -201,10 +202,21 @@ def test_windows_change_nothing_for_each_other(spx):
         assert np.array_equal(evaluate(rows, spx, [window], COSTS, bank)[:, 0], together[:, number])
 
 
+def always_reversing(lag):
+    """Long after a bar that rose, short after one that fell: a decision at half of all bars, filled at the next."""
+    open_, close = Operand("PRICE", "open", (), lag), Operand("PRICE", "close", (), lag)
+    return Strategy(
+        direction="both",
+        entry=Rule((Condition(close, ">", open_),), 1),
+        exit=Rule((Condition(close, "<", open_),), 1),
+        stop=Distance("percent", 20.0),
+    )
+
+
 def test_a_shard_of_several_tiles_is_played_as_one():
     shard = walk(3, 2 * TILE + 5000)
     bank = FeatureBank(shard)
-    rows = phenotypes(30, 10)
+    rows = np.concatenate([phenotypes(30, 10), [phenotype_of(always_reversing(lag)) for lag in range(12)]])
     windows = [Window("long", 333, shard.n_bars - 77), Window("short", TILE - 100, TILE + 200)]
     tallies = evaluate(rows, shard, windows, COSTS, bank)
     roles = role_masks(rows, bank)

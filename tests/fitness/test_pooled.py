@@ -106,9 +106,9 @@ def rows():
     return express(random_genomes(25, np.random.default_rng(12)))
 
 
-def traces_of(row, segments):
+def traces_of(row, segments, costs=COSTS):
     return [
-        trace(row, segment.shard, window, COSTS, segment.bank) for segment in segments for window in segment.windows
+        trace(row, segment.shard, window, costs, segment.bank) for segment in segments for window in segment.windows
     ]
 
 
@@ -156,6 +156,16 @@ def test_pooled_sharpes_are_those_of_the_pooled_traces(segments, rows):
     mean = sum(defined) / len(defined)
     plain = sum((value - mean) ** 2 for value in defined) / (len(defined) - 1)
     assert trial_variance(found) == pytest.approx(plain)
+
+
+def test_the_ruined_earn_nothing_any_more(segments, rows):
+    ruinous, rows = Costs(fee=0.3, slippage=0.0, leverage_cap=20.0), rows.copy()
+    for name, value in {"stop_kind": 1.0, "stop": 0.5, "size_kind": 1.0, "size": 0.05}.items():
+        rows[:, COLUMN[f"risk.{name}"]] = value  # many units, because the stop is near
+    traces = [traces_of(row, segments, ruinous) for row in rows]
+    assert any(one.tally[Tally.RUINED] for of_row in traces for one in of_row)
+    expected = [moments(pool(of_row).returns).sharpe for of_row in traces]
+    assert pooled_sharpes(rows, segments, ruinous) == pytest.approx(np.array(expected), nan_ok=True, rel=1e-9)
 
 
 def test_pooled_sharpes_do_not_depend_on_company_or_budget(shards, segments, rows):
