@@ -10,7 +10,6 @@ Run: python benchmarks/cold_start.py [runs]
 """
 
 import os
-import pickle
 import statistics
 import subprocess
 import sys
@@ -18,15 +17,18 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from cluster.kernel_cache import share_kernels
 from fitness.samples import sample
 from fitness.shards import shard_of
 
 N_RUNS = 9
 N_BARS = 5031
+COLUMNS = ("timestamps", "open", "high", "low", "close", "volume")
 
 WORKER = """
-import pickle, sys, time
+import sys, time
 clock = time.process_time
 marks = [("interpreter", clock())]
 import numpy
@@ -40,7 +42,9 @@ from fitness.costs import Costs
 from fitness.evaluate import evaluate
 from fitness.folds import split
 marks.append(("fitness", clock()))
-shard = pickle.load(open(sys.argv[1], "rb"))
+from fitness.shard import Shard
+with numpy.load(sys.argv[1], allow_pickle=False) as bars:
+    shard = Shard("SPX", "1d", *(bars[name] for name in bars.files), 252.0, "cold start", 1.0)
 phenotypes = strategies.encoding.phenotype_of(strategies.templates.TEMPLATES["sma_cross"])[None]
 folds = split(shard.n_bars, folds=4, validation=0.2, lockbox=0.2, embargo=5, warm_up=252).folds
 tallies = evaluate(phenotypes, shard, folds, Costs.from_bps(fee_bps=5, slippage_bps=2), FeatureBank(shard))
@@ -70,8 +74,8 @@ def main() -> None:
     share_kernels()
     shard = shard_of(sample("SPX").tail(N_BARS), "SPX", "1d", bars_per_year=252.0)
     with tempfile.TemporaryDirectory() as folder:
-        bars = Path(folder) / "shard"
-        bars.write_bytes(pickle.dumps(shard))
+        bars = Path(folder) / "shard.npz"
+        np.savez(bars, **{name: getattr(shard, name) for name in COLUMNS})
         run_worker(bars)
         runs = [run_worker(bars) for _ in range(n_runs)]
     median = {name: statistics.median(marks[name] for _, marks in runs) for name in runs[0][1]}

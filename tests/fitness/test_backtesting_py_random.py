@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.backtesting_peer import GOOG, PRICES, Backtest, Strategy, TrailingStrategy, quiet, require_same
+from benchmarks.rough_bars import rough_bars
 from fitness.bits import pack
 from fitness.costs import Costs, OrderKind, risk_row
 from fitness.simulation import simulate_one
@@ -23,32 +24,19 @@ MORE = 1e15  # that a whole unit is nothing even in a lean year
 STYLES = {"plain": 0.02, "gaps": 0.02, "limit moves": 0.02, "flat": 0.02, "wild": 0.08, "GOOG": 0.02}
 
 
-def rough_bars(rng, style, n_bars=160):
-    """Bars that hurt: gaps, bars locked at one price, flat stretches, violent ranges, or a stretch of GOOG."""
+def some_bars(rng, style, n_bars=160):
+    """Bars that hurt, or a stretch of GOOG."""
     if style == "GOOG":
         first = int(rng.integers(len(GOOG) - n_bars))
         part = GOOG.iloc[first : first + n_bars]
         return SimpleNamespace(**{name.lower(): part[name].to_numpy(np.float64).copy() for name in PRICES})
-    scale = STYLES[style]
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, scale, n_bars)))
-    before = np.append(100.0, close[:-1])
-    open_ = before * np.exp(rng.normal(0.0, 0.08 if style in ("gaps", "wild") else 0.002, n_bars))
-    if style == "flat":
-        still = rng.random(n_bars) < 0.8
-        open_[still] = close[still] = 100.0
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, scale, n_bars)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, scale, n_bars)))
-    if style in ("limit moves", "flat"):
-        locked = rng.random(n_bars) < 0.5
-        for prices in (open_, high, low):
-            prices[locked] = close[locked]
-    return SimpleNamespace(open=open_, high=high, low=low, close=close)
+    return rough_bars(rng, style, STYLES[style], n_bars)
 
 
 def random_plan(seed, style, stop, target, unit):
     """Bars, masks `(4, n_bars)`, ATR and the distances of stop and target at each decision, infinite when off."""
     rng = np.random.default_rng(seed)
-    bars = rough_bars(rng, style)
+    bars = some_bars(rng, style)
     n_bars = len(bars.close)
     masks = rng.random((4, n_bars)) < rng.choice([0.03, 0.2, 0.6], (4, 1))
     masks[:, 0] = False  # its first decision is at bar 1

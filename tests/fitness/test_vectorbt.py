@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vectorbt.portfolio.enums import RejectedOrderError
 
+from benchmarks.rough_bars import rough_bars
 from benchmarks.vectorbt_peer import CASH, Levels, arguments, portfolio, quiet, require_same, without_odd_trades
 from fitness.bits import pack
 from fitness.costs import Costs, OrderKind, SizeKind, risk_row
@@ -32,28 +33,15 @@ fees, slippages = st.sampled_from([0.0, 0.0005, 0.01]), st.sampled_from([0.0, 0.
 distances, units = st.floats(0.3, 5.0), st.sampled_from([OrderKind.PERCENT, OrderKind.ATR])
 
 
-def rough_bars(rng, style, n_bars=250):
-    """Bars that hurt: gaps, bars locked at one price, flat stretches, violent ranges, or a stretch of the S&P 500."""
+def some_bars(rng, style, n_bars=250):
+    """Bars that hurt, or a stretch of the S&P 500."""
     if style == "SPX":
         first = int(rng.integers(len(SPX) - n_bars))
         columns = {
             name: SPX[name].to_numpy()[first : first + n_bars].copy() for name in ("open", "high", "low", "close")
         }
         return SimpleNamespace(**columns)
-    scale = STYLES[style]
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, scale, n_bars)))
-    before = np.append(100.0, close[:-1])
-    open_ = before * np.exp(rng.normal(0.0, 0.08 if style in ("gaps", "wild") else 0.002, n_bars))
-    if style == "flat":
-        still = rng.random(n_bars) < 0.8
-        open_[still] = close[still] = 100.0
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, scale, n_bars)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, scale, n_bars)))
-    if style in ("limit moves", "flat"):
-        locked = rng.random(n_bars) < 0.5
-        for prices in (open_, high, low):
-            prices[locked] = close[locked]
-    return SimpleNamespace(open=open_, high=high, low=low, close=close)
+    return rough_bars(rng, style, STYLES[style], n_bars)
 
 
 def random_masks(rng, n_bars):
@@ -97,7 +85,7 @@ def play(
 ):  # fmt: skip
     """Random strategies played by both sides; `stop` and `target` are multiples of a typical bar's range."""
     rng = np.random.default_rng(seed)
-    bars = rough_bars(rng, style)
+    bars = some_bars(rng, style)
     n_bars = len(bars.close)
     masks = random_masks(rng, n_bars)
     if not reverses:
