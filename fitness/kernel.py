@@ -32,8 +32,8 @@ MASK_ROLES = ("long_entry", "long_exit", "short_entry", "short_exit")
 N_ROLES = len(MASK_ROLES)
 TILE: Final = 64 * WORD_BITS
 """Bars that are played at a time, the last time up to twice as many: 360 KB to read, which a second cache holds."""
-MANY: Final = 32
-"""Strategies from which on it pays to fetch a whole tile ahead, which a few would read only parts of."""
+MANY: Final = 4
+"""Strategies from which on it pays (measured) to fetch a whole tile ahead, which fewer would read only parts of."""
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
