@@ -20,12 +20,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fitness.account import N_ACCOUNT, Account, begin_nb, book_bar_nb, book_trade_nb, exchange_nb, finish_nb
-from fitness.bits import WORD_BITS, WORDS_PER_LINE, has_bar_nb, n_words, next_bar_nb, prefetch_nb
-from fitness.costs import Cost, Costs, OrderKind, Risk, risk_row
-from fitness.kernel_bars import LANES, N_FILL, Fill, Plane, kernel_bars
+from fitness.account import Account, begin_nb, book_bar_nb, book_trade_nb, exchange_nb, finish_nb
+from fitness.bits import WORD_BITS, WORDS_PER_LINE, has_bar_nb, next_bar_nb, prefetch_nb
+from fitness.costs import Cost, OrderKind, Risk
+from fitness.kernel_bars import LANES, N_FILL, Fill, Plane
 from fitness.orders import adverse_nb, distance_nb, fillable_nb, next_entry_nb, units_nb
-from fitness.tally import N_TALLY, N_TRADE, ExitReason, Tally
+from fitness.tally import ExitReason, Tally
 from fitness.walk import Walk, walk_nb
 
 MASK_ROLES = ("long_entry", "long_exit", "short_entry", "short_exit")
@@ -45,6 +45,12 @@ _LANE_SHIFT = LANES.bit_length() - 1
 _LOW, _HIGH, _BEST = int(Plane.LOW), int(Plane.HIGH), int(Walk.BEST)
 _CARRY_LONG, _CARRY_SHORT = int(Fill.CARRY_LONG), int(Fill.CARRY_SHORT)
 _jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+
+
+@_jit
+def exit_due_nb(sign: float, long_exit: Words, short_exit: Words, bar: int, horizon: int) -> int:
+    """The bar at whose open the exit rule leaves, if it decides in `[bar, horizon)`, else the one after the horizon."""
+    return 1 + (next_bar_nb(long_exit, bar, horizon) if sign > 0.0 else next_bar_nb(short_exit, bar, horizon))
 
 
 @_jit
@@ -85,9 +91,7 @@ def play_nb(
     due = exit_due
     if sign != 0.0 and not leaving:
         if exit_due > bar:  # no exit up to here: it is decided at this bar at the earliest
-            exit_due = 1 + (
-                next_bar_nb(long_exit, bar, horizon) if sign > 0.0 else next_bar_nb(short_exit, bar, horizon)
-            )
+            exit_due = exit_due_nb(sign, long_exit, short_exit, bar, horizon)
         due = exit_due
         exit_reason = _EXIT
         if 0 < time_stop < due - entry_bar:
@@ -157,9 +161,7 @@ def play_nb(
                 account[_BEST] = signed_fill
                 signed_stop = signed_fill - stop_distance
                 signed_target = signed_fill + distance_nb(risk[Risk.TARGET_KIND], risk[Risk.TARGET], fill, atr)
-                exit_due = 1 + (
-                    next_bar_nb(long_exit, bar, horizon) if sign > 0.0 else next_bar_nb(short_exit, bar, horizon)
-                )
+                exit_due = exit_due_nb(sign, long_exit, short_exit, bar, horizon)
                 due = exit_due
                 exit_reason = _EXIT
                 if 0 < time_stop < due - bar:
@@ -357,27 +359,3 @@ def simulate_many_nb(
                 )  # fmt: skip
         for i in range(mask_rows.shape[0]):
             finish_nb(stop - start, start_equity, accounts[i], tallies_out[i, w])
-
-
-def warm_up_kernel() -> None:
-    """Compiles the kernel, or loads it from numba's cache, for read-only inputs: once per process, before the work."""
-    n_bars = 4
-    prices, rows = np.ones(n_bars), np.zeros((1, len(MASK_ROLES)), dtype=np.int64)
-    words, windows = np.zeros((1, n_words(n_bars)), dtype=np.uint64), np.array([[0, n_bars]])
-    risk = risk_row()
-    for array in (prices, rows, words, windows, risk):
-        array.flags.writeable = False
-    bars = kernel_bars(_Flat(prices), prices, Costs(fee=0.0, slippage=0.0))
-    many = (words, rows, windows, risk.reshape(1, -1), bars.costs)
-    nothing = np.empty((0, N_TRADE)), np.empty(0)
-    simulate_many_nb(bars.blocks, bars.fills, *many, np.empty((1, 1, N_TALLY)), *nothing, np.empty((1, N_ACCOUNT)))
-    masks = (words[0], words[0], words[0], words[0])
-    outputs = np.empty(N_TALLY), np.empty((n_bars, N_TRADE)), np.empty(n_bars), np.empty(N_ACCOUNT)
-    simulate_nb(bars.blocks, bars.fills, *masks, 0, n_bars, risk, bars.costs, *outputs)
-
-
-class _Flat:
-    """Bars that never move."""
-
-    def __init__(self, prices: Float64) -> None:
-        self.open = self.high = self.low = self.close = prices
