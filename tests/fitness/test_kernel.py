@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from benchmarks.rough_bars import rough_bars
 from fitness import account, bits, kernel, orders, reference
 from fitness.account import N_ACCOUNT
 from fitness.bits import pack, unpack
@@ -24,22 +25,9 @@ BAR_STYLES = ("plain", "gaps", "limit moves", "flat", "ticks", "wild")
 
 
 def random_bars(rng, n_bars, style):
-    """Consistent bars with what hurts: gaps, limit moves, flat stretches, ties on a coarse tick, violent ranges."""
-    scale = 0.25 if style == "wild" else 0.02
-    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, scale, n_bars)))
-    before = np.concatenate([[100.0], close[:-1]])
-    gap = rng.normal(0.0, 0.1 if style in ("gaps", "wild") else 0.002, n_bars)
-    open_ = before * np.exp(gap)
-    if style == "flat":
-        still = rng.random(n_bars) < 0.8
-        open_[still] = close[still] = 100.0
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0.0, scale, n_bars)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0.0, scale, n_bars)))
-    if style in ("limit moves", "flat"):
-        locked = rng.random(n_bars) < 0.5
-        for prices in (open_, high, low):
-            prices[locked] = close[locked]
-    bars = [open_, high, low, close]
+    """Bars that hurt, with ties on a coarse tick as well, volumes of which some are 0, and uneven days."""
+    rough = rough_bars(rng, style, 0.25 if style == "wild" else 0.02, n_bars)
+    bars = [getattr(rough, name) for name in PRICES]
     if style == "ticks":
         bars = [np.maximum(np.round(prices / 2.0) * 2.0, 2.0) for prices in bars]
     bars += [np.floor(np.exp(rng.normal(9.0, 2.0, n_bars))) * (rng.random(n_bars) < 0.95)]
