@@ -55,7 +55,8 @@ def sparse_brood_cost(
     """Breed for little turnover on one shard and time what trades rarely in each brood, on one window of most bars.
 
     A bank keeps what it has made, so each generation is a run of its own. Columns are made ahead by evaluating the same
-    strategies with every condition negated: other masks of the same columns.
+    strategies with every condition negated: other masks of the same columns. A condition
+    that is in the brood both ways is then there already, and its mask is not counted.
 
     Raises:
         UsageError: no brood had such strategies.

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cluster import bench
 from cluster.bench import cold_start as start
-from cluster.bench import exactness, measuring, stopwatch, where
+from cluster.bench import exactness, measuring, sparse_brood, stopwatch, where
 from cluster.bench.breeding import SETTLING, brood_cost
 from cluster.bench.cold_start import cold_start
 from cluster.bench.kernel_rows import kernel_rows, long_row
@@ -26,8 +26,13 @@ from cluster.bench.stopwatch import Seconds, best_of, median_of, one_core, timed
 from cluster.bench.where import BREEDING, COLUMNS, JOURNAL, KERNEL, MASKS, PARTS, RANKING, Ledger, part_of
 from cluster.cli import app
 from cluster.market import open_market
+from fitness.bank import FeatureBank
 from fitness.bits import unpack
+from fitness.evaluate import evaluate
+from fitness.folds import Window
+from strategies.codec import express
 from strategies.errors import ClusterError, UsageError
+from strategies.sampler import random_genomes
 
 ROOT = Path(bench.__file__).parents[2]
 TINY = Effort(
@@ -54,6 +59,21 @@ def found(job):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "cold_start", lambda *_, **__: Seconds(0.5, 0.7, 1))
         return measure_all(job, TINY, lambda _: None)
+
+
+def test_a_negated_brood_reads_the_same_columns_through_other_masks(market):
+    shard = market.shards[0]
+    rows = express(random_genomes(60, np.random.default_rng(2)))
+    negated = sparse_brood._negated(rows)
+    np.testing.assert_array_equal(sparse_brood._negated(negated), rows)
+    bank = FeatureBank(shard)
+    windows = [Window("all", 100, shard.n_bars)]
+    evaluate(negated, shard, windows, market.costs, bank)
+    before = bank.statistics()
+    evaluate(rows, shard, windows, market.costs, bank)
+    after = bank.statistics()
+    assert after.columns.made == before.columns.made > 0
+    assert after.masks.made > before.masks.made
 
 
 # The clock and the work.
