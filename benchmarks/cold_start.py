@@ -26,8 +26,8 @@ def main() -> None:
     shard = shard_of(sample("SPX").tail(N_BARS), "SPX", "1d", bars_per_year=252.0)
     took = cold_start(shard, Costs.from_bps(fee_bps=5, slippage_bps=2), n_runs=n_runs)
     print(
-        f"cold start: {took.wall:.2f} s to the first result on {shard.n_bars:,} bars, {took.cpu:.2f} s of it CPU "
-        f"(median of {took.n_runs} new processes)"
+        f"cold start: {took.wall:.2f} s to the first result on {shard.n_bars:,} bars, CPU time {took.cpu:.2f} s "
+        f"(medians of {took.n_runs} new processes)"
     )
 
 
