@@ -58,6 +58,7 @@ bench: $(VENV)/.dev ## Measure against the peers, after showing that both give t
 	$(BIN)/python benchmarks/kernel_vs_backtesting.py
 	$(BIN)/python benchmarks/bandwidth.py
 	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/learner_cost.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --python-version 3.11 pyproject.toml
 

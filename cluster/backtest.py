@@ -1,8 +1,8 @@
-"""The body of `studbook backtest`: find a strategy, trade it on one shard, say what came of it."""
+"""The body of `studbook backtest`: find strategies, trade them on one shard, say what came of it."""
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -11,15 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from evolution.genome_strategy import GenomeStrategy
+from fitness.attribution import Attribution, attribute_on
 from fitness.bank import FeatureBank
+from fitness.by_regime import Tables, tables
 from fitness.costs import Costs
 from fitness.folds import Window
+from fitness.lessons import Lesson, lessons
 from fitness.measures import MEASURES
+from fitness.played import trace_any
 from fitness.shard import Shard
+from fitness.signals import Signal, signal
 from fitness.tally import EXIT_REASONS
-from fitness.trace import Trace, trace, trace_buy_and_hold
-from strategies.encoding import phenotype_of
+from fitness.trace import Trace, trace_buy_and_hold
+from strategies.contract import AnyStrategy
+from strategies.contract_checks import require_causal
 from strategies.errors import DataError, StrategyError, UsageError
+from strategies.modules import load_module_strategies
 from strategies.strategy import Strategy
 from strategies.strategy_json import strategy_from_dict
 from strategies.templates import TEMPLATES
@@ -29,27 +37,54 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class Found:
-    """A strategy, where it was found, and its candidate record if a job has one."""
+    """A strategy of the grammar, where it was found, and its candidate record if a job has one."""
 
     strategy: Strategy
+    origin: str
+    record: Mapping[str, Any] | None = None
+
+    def contender(self) -> "Contender":
+        """Return it as what stands beside others; a template goes by its name."""
+        label = self.origin.removeprefix("template ") if self.origin.startswith("template ") else ""
+        return Contender(GenomeStrategy.of_rules(self.strategy, label), self.strategy.id, self.origin, self.record)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Anything that is a strategy, its id, where it was found, and its candidate record if a job has one."""
+
+    strategy: AnyStrategy
+    id: str
     origin: str
     record: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """A strategy's trades on one window of one shard, and what buying and holding gave there."""
+    """A strategy's trades on one window of one shard, and what more was asked of it.
 
-    found: Found
+    Attributes:
+        contender: the strategy.
+        shard: the bars.
+        trace: what it did.
+        signal: its word at the last close of the window; None if not asked for.
+        attribution: what its members contributed; None if not asked for, or if it has none.
+        lessons: what its learners go by, likewise.
+        regimes: its measures in each regime, see `by_regime.Tables`; None if not asked for.
+    """
+
+    contender: Contender
     shard: Shard
-    window: Window
-    costs: Costs
     trace: Trace
-    benchmark: Trace
+    signal: Signal | None = None
+    attribution: Attribution | None = None
+    lessons: tuple[Lesson, ...] = ()
+    regimes: Tables | None = None
 
     def measures(self) -> dict[str, float]:
-        """Return every measure of the strategy by name, NaN where undefined."""
-        return measures_of(self.trace)
+        """Return every measure by name, NaN where undefined: those that the strategy asks for first."""
+        found = measures_of(self.trace)
+        return {name: found[name] for name in dict.fromkeys((*self.contender.strategy.metrics, *found))}
 
     def trades(self) -> list[dict[str, Any]]:
         """Return the trades in order of entry, times as ISO 8601 UTC."""
@@ -57,8 +92,41 @@ class Backtest:
 
     def to_dict(self, *, trades: bool) -> dict[str, Any]:
         """Return the back-test as plain JSON values; `trades` adds the list of trades."""
+        strategy = self.contender.strategy
         document: dict[str, Any] = {
-            "strategy": {"id": self.found.strategy.id, "text": self.found.strategy.text(), "origin": self.found.origin},
+            "id": self.contender.id,
+            "name": strategy.name,
+            "text": strategy.text(),
+            "origin": self.contender.origin,
+            "evolves": strategy.dna is not None,
+            "parameters": {name: asdict(one) for name, one in strategy.parameters.items()},
+            "measures": self.measures(),
+        }
+        if trades:
+            document["trades"] = self.trades()
+        if self.signal is not None:
+            document["signal"] = {**self.signal.to_dict(), "time": iso_time(self.signal.time)}
+        if self.attribution is not None:
+            document["attribution"] = self.attribution.to_dict()
+            document["learners"] = [lesson.to_dict() for lesson in self.lessons]
+        if self.regimes is not None:
+            document["regimes"] = self.regimes
+        return document
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Back-tests of one or more strategies on the same bars at the same costs, and what buying and holding gave."""
+
+    shard: Shard
+    window: Window
+    costs: Costs
+    backtests: tuple[Backtest, ...]
+    benchmark: Trace
+
+    def to_dict(self, *, trades: bool) -> dict[str, Any]:
+        """Return the comparison as plain JSON values; `trades` adds the list of trades of each strategy."""
+        return {
             "shard": {
                 "symbol": self.shard.symbol,
                 "timeframe": self.shard.timeframe,
@@ -66,16 +134,13 @@ class Backtest:
             },
             "window": {
                 "n_bars": self.window.n_bars,
-                "start": iso_time(self.trace.timestamps[0]),
-                "end": iso_time(self.trace.timestamps[-1]),
+                "start": iso_time(self.benchmark.timestamps[0]),
+                "end": iso_time(self.benchmark.timestamps[-1]),
             },
             "costs": {name: value if isfinite(value) else None for name, value in asdict(self.costs).items()},
-            "measures": self.measures(),
+            "strategies": [one.to_dict(trades=trades) for one in self.backtests],
             "buy_and_hold": measures_of(self.benchmark),
         }
-        if trades:
-            document["trades"] = self.trades()
-        return document
 
 
 def measures_of(result: Trace) -> dict[str, float]:
@@ -173,12 +238,68 @@ def _end_of(moment: datetime) -> int:
     return _microseconds(moment) + (86_400 * MICROSECONDS - 1 if whole_day else 0)
 
 
+def load_modules(names: Sequence[str], folders: Sequence[Path], shard: Shard) -> list[Contender]:
+    """Return the strategies of modules, once each was found not to look ahead on the bars of `shard`. Runs their code.
+
+    Raises:
+        UsageError: there is no such module.
+        StrategyError: a module has no strategy, or it breaks the contract, or looks ahead.
+        DataError: the bars lack a column that a strategy must have.
+    """
+    found = [one for name in names for one in load_module_strategies(name, folders)]
+    for one in found:
+        unknown = [name for name in one.metrics if name not in MEASURES]
+        if unknown:
+            raise StrategyError(
+                f"`metrics` of {one.name} must be measures, but was {unknown[0]!r}: use some of {', '.join(MEASURES)}."
+            )
+        require_causal(one, shard)
+    return [Contender(one, one.id, f"module {one.origin}") for one in found]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What more is asked of each strategy than its trades."""
+
+    signal: bool = False
+    attribution: bool = False
+    regimes: bool = False
+
+
+def compare(
+    contenders: Sequence[Contender], shard: Shard, *, window: Window, costs: Costs, asked: Asked = Asked()
+) -> Comparison:
+    """Return what each strategy did in `window`; indicators and states warm up on the bars before it.
+
+    Raises:
+        StrategyError: a strategy can't decide on this shard, or has no members to attribute anything to.
+    """
+    bank = FeatureBank(shard)
+    backtests = tuple(_backtest(one, shard, bank, window=window, costs=costs, asked=asked) for one in contenders)
+    return Comparison(shard, window, costs, backtests, trace_buy_and_hold(shard, window, costs))
+
+
 def run_backtest(found: Found, shard: Shard, *, window: Window, costs: Costs) -> Backtest:
     """Return what the strategy did in `window`; indicators warm up on the bars before it.
 
     Raises:
         StrategyError: an operand of the strategy can't be computed on this shard.
     """
-    bank = FeatureBank(shard)
-    result = trace(phenotype_of(found.strategy), shard, window, costs, bank)
-    return Backtest(found, shard, window, costs, result, trace_buy_and_hold(shard, window, costs))
+    return compare([found.contender()], shard, window=window, costs=costs).backtests[0]
+
+
+def _backtest(
+    contender: Contender, shard: Shard, bank: FeatureBank, *, window: Window, costs: Costs, asked: Asked
+) -> Backtest:
+    strategy = contender.strategy
+    result = trace_any(strategy, shard, window, costs, bank)
+    rules = strategy.strategy if isinstance(strategy, GenomeStrategy) else None
+    return Backtest(
+        contender,
+        shard,
+        result,
+        signal=signal(strategy, shard, costs, bank, window.stop - 1, start=window.start) if asked.signal else None,
+        attribution=attribute_on(rules, shard, window, costs, bank) if asked.attribution and rules else None,
+        lessons=lessons(rules, shard, window) if asked.attribution and rules else (),
+        regimes=tables(result, shard) if asked.regimes else None,
+    )

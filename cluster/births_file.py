@@ -16,8 +16,19 @@ from fitness.objectives import MEASURE_COLUMNS
 from strategies.codec import express
 from strategies.encoding import strategy_of
 from strategies.genes import N_GENES
+from strategies.language import Language
 
-_FIRST: Final = ("birth_id", "strategy_id", "island", "generation", "operator", "parent_a", "parent_b", "family")
+_FIRST: Final = (
+    "birth_id",
+    "strategy_id",
+    "island",
+    "generation",
+    "operator",
+    "species",
+    "parent_a",
+    "parent_b",
+    "family",
+)
 
 
 def read_births(run_dir: Path, epochs: Sequence[dict[str, Any]]) -> Births:
@@ -32,19 +43,19 @@ def read_births(run_dir: Path, epochs: Sequence[dict[str, Any]]) -> Births:
     return births
 
 
-def births_frame(births: Births, objectives: Sequence[str]) -> pl.DataFrame:
+def births_frame(births: Births, objectives: Sequence[str], language: Language) -> pl.DataFrame:
     """Return births as a table: one row each, the genome as an array column, the id of each one's strategy."""
     columns: dict[str, Any] = births_columns(births, objectives=objectives, measures=MEASURE_COLUMNS)
-    columns["strategy_id"] = strategy_ids(births)
+    columns["strategy_id"] = strategy_ids(births, language)
     columns["genome"] = pl.Series("genome", columns["genome"], dtype=pl.Array(pl.Float64, N_GENES))
     rest = [name for name in columns if name not in (*_FIRST, "genome")]
     return pl.DataFrame({name: columns[name] for name in (*_FIRST, *rest, "genome")})
 
 
-def strategy_ids(births: Births) -> list[str]:
-    """Return the strategy id of every birth; births with the same phenotype have the same."""
+def strategy_ids(births: Births, language: Language) -> list[str]:
+    """Return the strategy id of every birth in the job's language; births with the same phenotype have the same."""
     _, first, place = np.unique(births.key, axis=0, return_index=True, return_inverse=True)
-    ids = [strategy_of(phenotype).id for phenotype in express(births.genome[first])]
+    ids = [strategy_of(phenotype).id for phenotype in express(births.genome[first], language)]
     return [ids[row] for row in place.reshape(-1)]
 
 
@@ -57,8 +68,8 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def write_births(run_dir: Path, births: Births, objectives: Sequence[str]) -> str:
+def write_births(run_dir: Path, births: Births, objectives: Sequence[str], language: Language) -> str:
     """Write births.parquet and return its SHA-256 (hex)."""
-    content = parquet_bytes(births_frame(births, objectives))
+    content = parquet_bytes(births_frame(births, objectives, language))
     atomic_write_bytes(run_dir / BIRTHS_FILE, content)
     return hashlib.sha256(content).hexdigest()

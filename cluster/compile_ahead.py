@@ -1,4 +1,4 @@
-"""Compile every kernel once, in two processes, before any worker needs one; afterwards all load what was compiled.
+"""Compile every kernel once, a few processes at a time, before any worker needs one; then all load what was compiled.
 
 A cold cache costs half a minute of compilation, and without this each worker would pay it at the same time as the
 others, on the same cores. `python -m cluster.compile_ahead PART` compiles one part by using it on a few made-up bars.
@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 from cluster.kernel_cache import kernel_cache_folder
 
+if TYPE_CHECKING:
+    from fitness.shard import Shard
+
 _DONE: Final = "compiled"
 _N_BARS: Final = 400
+_DAY_US: Final = 86_400_000_000
 TIMEOUT_S: Final = 300.0
 
 
@@ -60,21 +64,44 @@ def _evaluation() -> None:
     from fitness.evaluate import evaluate
     from fitness.folds import Window
     from fitness.pooled import Segment, pooled_sharpes
-    from fitness.shard import Shard
     from fitness.trace import trace
     from strategies.encoding import phenotype_of
     from strategies.talib_twins import prove_all
     from strategies.templates import TEMPLATES
 
-    close = 100.0 + np.cumsum(np.random.default_rng(1).standard_normal(_N_BARS)) * 0.1
-    prices = (close, close + 1.0, close - 1.0, close, close)
-    shard = Shard("X", "1d", np.arange(_N_BARS), *prices, 252.0, "compile", 1.0)
-    rows = np.stack([phenotype_of(strategy) for strategy in TEMPLATES.values()])
+    shard = _shard()
+    # what learners need is the other part's: both at once would compile it twice
+    rows = np.stack([phenotype_of(strategy) for strategy in TEMPLATES.values() if not strategy.learners])
     windows, costs, bank = (Window("all", 50, _N_BARS),), Costs(fee=0.0, slippage=0.0), FeatureBank(shard)
     evaluate(rows, shard, windows, costs, bank)
     pooled_sharpes(rows, [Segment(shard, windows, bank)], costs)
     trace(rows[0], shard, windows[0], costs, bank)
     prove_all()
+
+
+def _learning() -> None:
+    """Every learner, and every feature of ours."""
+    from strategies.features import FEATURES
+    from strategies.learners.running import learn
+    from strategies.learners.table import ALGORITHMS, TARGETS
+
+    shard = _shard()
+    features = np.random.default_rng(2).standard_normal((_N_BARS, 2))
+    for number, (name, algorithm) in enumerate(ALGORITHMS.items()):
+        hyper = [each.default for each in algorithm.hyper]
+        learn(name, TARGETS[number % len(TARGETS)], 2, hyper, features, shard)
+    for feature in FEATURES.values():
+        if not feature.requires:
+            feature.compute(shard, tuple(parameter.default for parameter in feature.parameters))
+
+
+def _shard() -> "Shard":
+    """A few made-up bars."""
+    from fitness.shard import Shard
+
+    close = 100.0 + np.cumsum(np.random.default_rng(1).standard_normal(_N_BARS)) * 0.1
+    prices = (close, close + 1.0, close - 1.0, close, close)
+    return Shard("X", "1d", np.arange(_N_BARS) * _DAY_US, *prices, 252.0, "compile", 1.0)
 
 
 def _breeding() -> None:
@@ -96,7 +123,11 @@ def _breeding() -> None:
     advance(state_from_bytes(state_to_bytes(state)), evaluate, settings, 2)
 
 
-PARTS: Final[dict[str, Callable[[], None]]] = {"evaluation": _evaluation, "breeding": _breeding}
+PARTS: Final[dict[str, Callable[[], None]]] = {
+    "evaluation": _evaluation,
+    "breeding": _breeding,
+    "learning": _learning,
+}
 
 
 if __name__ == "__main__":

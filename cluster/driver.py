@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.executor import Executor
+from cluster.job_config import nearest, settled
 from cluster.journal import JOURNAL_FORMAT, Journal
 from cluster.kernel_cache import package_version
 from cluster.market import Market, open_market, require_same_shards, shard_entries
@@ -17,6 +18,8 @@ from cluster.session import MakeExecutor, Observer, Session, disk_refusal
 from cluster.settings import JobConfig, config_hash, first_difference
 from cluster.view import JobView, read_job, view_of
 from cluster.worker import evolution_settings
+from fitness.shard import Shard
+from fitness.timeframes import DAY_US, timeframe_us
 from strategies.errors import ConfigError, JournalError
 from strategies.genes import fingerprint
 
@@ -49,6 +52,7 @@ def run_job(
     """
     evolution_settings(config)
     market = open_market(config)
+    config = settled(with_columns(config, market.shards))
     place = root if root is not None else Path(config.output.root)
     try:
         run_dir = new_run_folder(place, config.name)
@@ -96,6 +100,7 @@ def resume_job(
         if view.status != "finished":
             market = open_market(view.config)
             require_same_shards(market, view.shards, where=journal_path(run_dir))
+            with_columns(view.config, market.shards)
             session = Session(run_dir, market, journal, records, observers, stop, config)
     finally:
         if session is None:
@@ -121,6 +126,33 @@ def default_executor(config: JobConfig, market: Market, stop: threading.Event) -
     from cluster.ray_executor import RayExecutor
 
     return RayExecutor(config, market)
+
+
+def with_columns(config: JobConfig, shards: Sequence[Shard]) -> JobConfig:
+    """Return `config` with what strategies may read of the bars: the extra columns of all shards, or those it names.
+
+    And the clock, where all bars are shorter than a day.
+
+    Raises:
+        ConfigError: it names a column that a shard does not have.
+    """
+    held = [set(getattr(shard, "extra", {})) for shard in shards]
+    common = sorted(set.intersection(*held))
+    wanted = config.language.columns
+    for name in wanted or ():
+        if name not in common:
+            lacks = next(shard for shard, names in zip(shards, held, strict=True) if name not in names)
+            raise ConfigError(
+                f"`language.columns` must be in the bars of every shard, but {name!r} is not in {lacks.symbol} "
+                f"{lacks.timeframe} ({config.name}){nearest(name, common)}. Leave it out, or give null for all."
+            )
+    short = all(timeframe_us(shard.timeframe) < DAY_US for shard in shards)
+    found = {
+        "columns": tuple(common) if wanted is None else wanted,
+        "intraday": short if config.language.intraday is None else config.language.intraday,
+    }
+    language = config.language.model_copy(update=found)
+    return config.model_copy(update={"language": language})
 
 
 def _creation(config: JobConfig, market: Market) -> dict[str, Any]:
@@ -160,6 +192,11 @@ def _require_same_job(view: JobView, offered: JobConfig | None) -> None:
             f"A job must go on with the gene table it began with, but that was {view.created['gene_table']} "
             f"and this is {fingerprint()} ({where}). Use the version of Studbook that began it."
         )
-    difference = first_difference(view.config, offered) if offered else None
+    if offered is not None:  # what it leaves open was found in the bars
+        known = view.config.language
+        left_open = [name for name in ("columns", "intraday") if getattr(offered.language, name) is None]
+        language = offered.language.model_copy(update={name: getattr(known, name) for name in left_open})
+        offered = offered.model_copy(update={"language": language})
+    difference = first_difference(view.config, settled(offered)) if offered else None
     if difference:
         raise ConfigError(f"A resumed job must have the config it began with, but {difference} ({where}).")

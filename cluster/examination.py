@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from cluster.job_config import POOL
 from cluster.market import Market
 from evolution.pedigree import Births
+from fitness.attribution import Attribution, attribute
 from fitness.bank import FeatureBank
 from fitness.folds import Split, Window
 from fitness.pooled import Segment, pool, pool_measures, pooled_sharpes, trial_variance
 from fitness.tally import EXIT_REASONS
 from fitness.trace import Trace, trace, trace_buy_and_hold
 from strategies.codec import express
+from strategies.encoding import phenotype_of
+from strategies.language import DEFAULT, Language
+from strategies.strategy import Strategy
 
 Stretch = Literal["in_sample", "validation", "lockbox"]
 
@@ -43,10 +47,10 @@ class Examined:
 
 
 class Examiner:
-    """A market with its feature banks, in one process."""
+    """A market with its feature banks, in one process; genomes are read in `language`."""
 
-    def __init__(self, market: Market, *, bank_bytes: int) -> None:
-        self._market = market
+    def __init__(self, market: Market, *, bank_bytes: int, language: Language = DEFAULT) -> None:
+        self._market, self._language = market, language
         self._banks = [FeatureBank(shard, bank_bytes // len(market.shards)) for shard in market.shards]
         self._held: dict[Stretch, Examined] = {}
 
@@ -71,6 +75,20 @@ class Examiner:
             )
         return self._held[stretch]
 
+    def attribution(self, strategy: Strategy) -> Attribution:
+        """Return what each member of a strategy contributed, on all shards as one account, lockbox apart.
+
+        Raises:
+            StrategyError: an operand of the strategy can't be computed.
+        """
+
+        def measured(variant: Strategy) -> dict[str, float]:
+            phenotype = phenotype_of(variant)
+            seen = [self.examine(phenotype, "in_sample"), self.examine(phenotype, "validation")]
+            return pool_measures([one for examined in seen for one in examined.traces])
+
+        return attribute(strategy, measured)
+
     def trial_variance(self, births: Births) -> float:
         """Return the variance of the per-bar pooled Sharpe ratios, in sample, of what generation 0 tried."""
         tried = births.take((births.generation == 0) & births.evaluated)
@@ -79,7 +97,7 @@ class Examiner:
             Segment(shard, cut.folds, bank)
             for shard, cut, bank in zip(market.shards, market.splits, self._banks, strict=True)
         ]
-        return trial_variance(pooled_sharpes(express(tried.genome), segments, market.costs))
+        return trial_variance(pooled_sharpes(express(tried.genome, self._language), segments, market.costs))
 
     def _traced(self, stretch: Stretch, run: Callable[[int, Window], Trace]) -> Examined:
         by_shard = tuple(

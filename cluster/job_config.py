@@ -31,6 +31,10 @@ Day = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d\d-\d\d
 Timeframe = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}(m|h|d|w)$")]
 
 
+FLOOR: Final = 0.1
+_MOST_FLOOR: Final = 0.9
+_NEAR: Final = 1e-9
+
 POOL: Final = "POOL"
 """Stands for all shards as one account, where a table has a symbol in each row; no shard may be called so."""
 
@@ -125,6 +129,50 @@ class CostSettings(Section):
     capital: Annotated[float, Field(gt=0.0, le=1e15)] = 100_000.0
 
 
+class LanguageSection(Section):
+    """What strategies may say; see `strategies.language`.
+
+    `columns` are the extra columns of the bars that may be operands: null takes those that all shards have; `intraday`
+    is whether the clock may be read: null where all bars are shorter than a day. Either is written into the journal as
+    what was found.
+    """
+
+    learners: bool = True
+    patterns: bool = True
+    # Rungs up the ladder of timeframes, above that of the bars.
+    timeframes: Annotated[int, Field(ge=0, le=2)] = 2
+    columns: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    intraday: bool | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_once_and_in_order(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and len(set(names)) < len(names):
+            raise ValueError(f"must name every column once, but was {', '.join(names)}")
+        return None if names is None else tuple(sorted(names))
+
+
+class SpeciesShares(Section):
+    """A share of each species: strategies without learners, of learners alone, and of both."""
+
+    ta: Fraction = 0.0
+    ml: Fraction = 0.0
+    hybrid: Fraction = 0.0
+
+    def learns(self) -> bool:
+        """Return whether a species that learns has a share."""
+        return self.ml > 0.0 or self.hybrid > 0.0
+
+    def text(self) -> str:
+        """Return the shares that are not 0, as `ta 0.5, ml 0.5`."""
+        return ", ".join(f"{name} {share:g}" for name, share in self.model_dump().items() if share) or "nothing"
+
+
+def _shares_of_a_number(value: object) -> object:
+    """Return a plain number as the share of ta and of ml each."""
+    return {"ta": value, "ml": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 class MigrationSettings(Section):
     """Who sends how many clones to whom, and how many epochs later they arrive (0 migrants: nobody travels)."""
 
@@ -169,6 +217,11 @@ class BreedingSettings(Section):
     crossover_rate: Fraction = 0.7
     mutation_rate: Fraction = 0.05
     template_share: Fraction = 0.25
+    # Shares of the species among the founders; null is half ta and half ml, or ta alone in a language without learners.
+    founders: SpeciesShares | None = None
+    # Least share of each species in every population; a number is that of ta and of ml, null a tenth for each of these
+    # two that found. A species that dies out all the same is founded anew.
+    floor: Annotated[SpeciesShares | None, BeforeValidator(_shares_of_a_number)] = None
     tournament_size: Annotated[int, Field(ge=1)] = 2
     objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "max_drawdown")
     migration: MigrationSettings = MigrationSettings()
@@ -185,6 +238,20 @@ class BreedingSettings(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"must name every objective once, but was {', '.join(names)}")
         return names
+
+    @field_validator("founders")
+    @classmethod
+    def _founders_are_all(cls, shares: SpeciesShares | None) -> SpeciesShares | None:
+        if shares is not None and abs(shares.ta + shares.ml + shares.hybrid - 1.0) > _NEAR:
+            raise ValueError(f"must add up to 1, but was {shares.text()}")
+        return shares
+
+    @model_validator(mode="after")
+    def _floor_leaves_room(self) -> Self:
+        floor = self.floor or SpeciesShares()
+        if floor.ta + floor.ml + floor.hybrid > _MOST_FLOOR:
+            raise ValueError(f"`floor` must leave {1 - _MOST_FLOOR:.0%} to the best of all, but was {floor.text()}")
+        return self
 
     @model_validator(mode="after")
     def _migrants_fit(self) -> Self:
@@ -210,6 +277,12 @@ class GateSettings(Section):
     validation_sharpe: float = 0.0
     lockbox_alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     candidates: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class PortfolioSettings(Section):
+    """When an elite is called redundant: it moves with a better one more than this (correlation of per-bar returns)."""
+
+    max_correlation: Fraction = 0.7
 
 
 class ClusterSettings(Section):
@@ -245,11 +318,24 @@ class JobConfig(Section):
     data: DataSettings
     split: SplitSettings = SplitSettings()
     costs: CostSettings = CostSettings()
+    language: LanguageSection = LanguageSection()
     evolution: BreedingSettings = BreedingSettings()
     gates: GateSettings = GateSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
     cluster: ClusterSettings = ClusterSettings()
     tracking: TrackingSettings = TrackingSettings()
     output: OutputSettings = OutputSettings()
+
+    @model_validator(mode="after")
+    def _species_can_be_said(self) -> Self:
+        for name in ("founders", "floor"):
+            shares = getattr(self.evolution, name)
+            if not self.language.learners and shares is not None and shares.learns():
+                raise ValueError(
+                    f"`evolution.{name}` must be of ta alone where `language.learners` is false, but was "
+                    f"{shares.text()}. Give ta alone, or let strategies learn"
+                )
+        return self
 
     @model_validator(mode="after")
     def _a_screen_leaves_cells(self) -> Self:
@@ -259,6 +345,17 @@ class JobConfig(Section):
                 "shard. Raise `split.folds`, add a shard, or disable it"
             )
         return self
+
+
+def settled(config: JobConfig) -> JobConfig:
+    """Return `config` with founders and floor written out where they are null, as the journal has them."""
+    section, learners = config.evolution, config.language.learners
+    founders = section.founders or (SpeciesShares(ta=0.5, ml=0.5) if learners else SpeciesShares(ta=1.0))
+    floor = section.floor
+    if floor is None:
+        kept = [name for name in ("ta", "ml") if learners and getattr(founders, name) > 0.0]
+        floor = SpeciesShares(**dict.fromkeys(kept, FLOOR))
+    return config.model_copy(update={"evolution": section.model_copy(update={"founders": founders, "floor": floor})})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -20,9 +20,12 @@ from cluster.examination import Examined, Examiner, equity_frame, trades_frame
 from cluster.job_config import GateSettings
 from cluster.journal import plain
 from cluster.market import Market
+from cluster.portfolio import is_redundant, portfolio_of, redundancy_sentence
+from cluster.regimes import market_regimes, regime_record, write_strips
 from cluster.run_folder import CANDIDATES, ELITES
 from cluster.signals import Interrupted
 from cluster.view import JobView
+from cluster.worker import language_of
 from evolution.pedigree import Births, generation_of, island_of
 from evolution.population import State
 from evolution.selection import feasible, pareto_ranks
@@ -31,6 +34,8 @@ from fitness.gates import GateReport, Thresholds, annual_sharpe, lockbox_gate, p
 from fitness.pooled import Pool, pool
 from strategies.codec import express
 from strategies.encoding import strategy_of
+from strategies.language import DEFAULT, Language
+from strategies.species import SPECIES, species_of
 from strategies.strategy import Strategy
 
 Append = Callable[[str, dict[str, Any]], object]
@@ -57,6 +62,17 @@ class Judged:
     pool: Pool
     gates: tuple[GateReport, ...]
 
+    @property
+    def id(self) -> str:
+        """Return the strategy's."""
+        return self.candidate.strategy.id
+
+    @property
+    def deflated_sharpe(self) -> float:
+        """Return what the gate of that name measured, -1 where it could not."""
+        value = next(gate.value for gate in self.gates if gate.name == "dsr")
+        return value if np.isfinite(value) else -1.0
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -67,8 +83,10 @@ class Outcome:
     n_elites: int
 
 
-def choose(states: Sequence[State], objectives: Sequence[str], n: int) -> list[Candidate]:
+def choose(states: Sequence[State], objectives: Sequence[str], n: int, language: Language = DEFAULT) -> list[Candidate]:
     """Return at most `n` strategies of the last populations: by Pareto front, then by the first objective.
+
+    Genomes are read in `language`.
 
     Strategies of equal objectives trade alike, whatever a rule that never fires says in them; one stands for all.
     """
@@ -89,7 +107,7 @@ def choose(states: Sequence[State], objectives: Sequence[str], n: int) -> list[C
             family=int(families[row]),
             objectives=dict(zip(objectives, values[row].tolist(), strict=True)),
         )
-        for row, phenotype in zip(rows, express(genomes[rows]), strict=True)
+        for row, phenotype in zip(rows, express(genomes[rows], language), strict=True)
     ]
 
 
@@ -120,8 +138,10 @@ class Promotion:
         self._run_dir, self._view, self._market = run_dir, view, market
         self._births, self._states = births, states
         self._append, self._stop = append, stop
-        self._examiner = Examiner(market, bank_bytes=view.config.cluster.bank_mib * 2**20)
+        self._language = language_of(view.config)
+        self._examiner = Examiner(market, bank_bytes=view.config.cluster.bank_mib * 2**20, language=self._language)
         self._thresholds = thresholds_of(view.config.gates)
+        self._regimes = market_regimes(market)
 
     def run(self) -> Outcome:
         """Judge the candidates and return how the job ended.
@@ -129,10 +149,11 @@ class Promotion:
         Raises:
             Interrupted: `stop` was set.
         """
+        write_strips(self._run_dir, self._market, self._regimes)
         n_trials = int(self._births.evaluated.sum())
         variance = self._examiner.trial_variance(self._births)
         config = self._view.config
-        chosen = choose(self._states, config.evolution.objectives, config.gates.candidates)
+        chosen = choose(self._states, config.evolution.objectives, config.gates.candidates, self._language)
         if self._view.chosen is None:
             self._append(
                 "candidates_chosen",
@@ -143,13 +164,17 @@ class Promotion:
                 },
             )
         judged = [self._judge(candidate, n_trials, variance) for candidate in chosen]
-        readers = [one for one in judged if passed_all(one.gates)]
+        readers = sorted(
+            (one for one in judged if passed_all(one.gates)), key=lambda one: (-one.deflated_sharpe, one.id)
+        )
         records = {record["id"]: record for record in self._view.candidates}
-        self._announce([one for one in readers if one.candidate.strategy.id not in records])
-        for one in judged:
-            if one.candidate.strategy.id not in records:
-                records[one.candidate.strategy.id] = self._conclude(one, n_readers=len(readers))
-        return self._outcome(judged, [records[one.candidate.strategy.id] for one in judged], n_trials, variance)
+        self._announce([one for one in readers if one.id not in records])
+        portfolio = portfolio_of([(one.id, _seen(one)) for one in readers], config.portfolio.max_correlation)
+        for one in [*readers, *(one for one in judged if one not in readers)]:  # a better elite is known before a worse
+            if one.id not in records:
+                kept = [other for other, record in records.items() if record["passed"] and not is_redundant(record)]
+                records[one.id] = self._conclude(one, n_readers=len(readers), place=portfolio.place(one.id, kept))
+        return self._outcome(judged, [records[one.id] for one in judged], n_trials, variance)
 
     def _judge(self, candidate: Candidate, n_trials: int, variance: float) -> Judged:
         self._check_stop()
@@ -168,25 +193,31 @@ class Promotion:
 
     def _announce(self, readers: Sequence[Judged]) -> None:
         if readers:
-            ids = [one.candidate.strategy.id for one in readers]
+            ids = [one.id for one in readers]
             self._append("lockbox_read", {"candidates": ids, "again": bool(self._view.lockbox_reads)})
 
-    def _conclude(self, judged: Judged, *, n_readers: int) -> dict[str, Any]:
+    def _conclude(self, judged: Judged, *, n_readers: int, place: dict[str, Any]) -> dict[str, Any]:
         self._check_stop()
         stretches, gates = [judged.in_sample, judged.validation], list(judged.gates)
         if passed_all(judged.gates):
             lockbox = self._examiner.examine(judged.candidate.phenotype, "lockbox")
             stretches.append(lockbox)
             gates.append(lockbox_gate(pool(lockbox.traces), n_candidates=n_readers, thresholds=self._thresholds))
-        record = self._record(judged.candidate, stretches, gates)
+        record = self._record(judged.candidate, stretches, gates, place)
         self._write_files(judged.candidate, record, stretches)
         self._append("candidate", {"record": record})
         return record
 
     def _record(
-        self, candidate: Candidate, stretches: Sequence[Examined], gates: Sequence[GateReport]
+        self,
+        candidate: Candidate,
+        stretches: Sequence[Examined],
+        gates: Sequence[GateReport],
+        place: dict[str, Any],
     ) -> dict[str, Any]:
+        passed = passed_all(gates) and gates[-1].name == "lockbox"
         birth = np.array([candidate.birth_id])
+        pairs = [(one, self._examiner.benchmark(one.stretch)) for one in stretches]
         figures = {one.stretch: one.figures() for one in stretches}
         held = {one.stretch: self._examiner.benchmark(one.stretch).figures() for one in stretches}
         by_shard = {one.stretch: one.shard_figures() for one in stretches}
@@ -199,6 +230,7 @@ class Promotion:
                 "island": island_of(birth)[0],
                 "generation": generation_of(birth)[0],
                 "family": candidate.family,
+                "species": SPECIES[species_of(candidate.phenotype[np.newaxis])[0]],
                 "objectives": candidate.objectives,
                 "lockbox": None,
                 **figures,
@@ -213,7 +245,10 @@ class Promotion:
                     for number, shard in enumerate(self._market.shards)
                 ],
                 "gates": [asdict(report) for report in gates],
-                "passed": passed_all(gates) and gates[-1].name == "lockbox",
+                "regimes": regime_record(pairs, self._regimes),
+                "passed": passed,
+                "portfolio": {**place, "redundant_with": place["redundant_with"] if passed else None},
+                "attribution": self._examiner.attribution(candidate.strategy).to_dict() if passed else None,
             }
         )
         return record
@@ -232,7 +267,7 @@ class Promotion:
         for record in elites:
             text = json.dumps(record["strategy"], sort_keys=True, indent=2) + "\n"
             atomic_write_text(self._run_dir / ELITES / f"{record['id']}.json", text)
-        sharpes = [annual_sharpe(one.pool) for one in judged]
+        sharpes, limit = [annual_sharpe(one.pool) for one in judged], self._view.config.portfolio.max_correlation
         sentence = verdict(
             n_trials=n_trials,
             best_sharpe=float(np.nanmax(sharpes)) if np.isfinite(sharpes).any() else np.nan,
@@ -240,11 +275,17 @@ class Promotion:
             bars_per_year=judged[0].pool.bars_per_year if judged else 1.0,
             reports=[[_report_of(gate) for gate in record["gates"]] for record in records],
         )
-        return Outcome(sentence, n_trials, len(elites))
+        n_redundant = sum(map(is_redundant, elites))
+        return Outcome(sentence + redundancy_sentence(n_redundant, limit), n_trials, len(elites))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
             raise Interrupted("stopped while the candidates were judged")
+
+
+def _seen(judged: Judged) -> NDArray[np.float64]:
+    """Return the pooled per-bar returns (n,) of a candidate outside the lockbox; the same bars for every candidate."""
+    return pool([*judged.in_sample.traces, *judged.validation.traces]).returns
 
 
 def thresholds_of(gates: GateSettings) -> Thresholds:

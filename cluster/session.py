@@ -21,7 +21,7 @@ from cluster.run_folder import forget_state, read_entry, write_epoch
 from cluster.settings import JobConfig
 from cluster.signals import Interrupted
 from cluster.view import view_of
-from cluster.worker import evolution_settings
+from cluster.worker import evolution_settings, language_of
 from evolution.population import state_from_bytes
 from strategies.errors import ClusterError, StudbookError
 
@@ -170,7 +170,7 @@ class Session:
         outcome = Promotion(
             self._run_dir, view, self._market, births=births, states=states, append=self.append, stop=self._stop
         ).run()
-        digest = write_births(self._run_dir, births, config.evolution.objectives)
+        digest = write_births(self._run_dir, births, config.evolution.objectives, language_of(config))
         self.append(
             "job_finished",
             {

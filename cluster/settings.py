@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -150,7 +150,8 @@ def _complaint(fault: dict[str, Any], where: str) -> str:
         return f"`{place}` must be given, but was missing ({where})."
     if fault["type"] == "value_error":
         text = str(fault["ctx"]["error"])
-        return f"{text} ({where}: {place})." if text.startswith("`") else f"`{place}` {text} ({where})."
+        at = f"{where}: {place}" if place else where
+        return f"{text} ({at})." if text.startswith("`") else f"`{place}` {text} ({where})."
     value = fault["input"] if not isinstance(fault["input"], dict | list) else f"a {_kind(fault['input'])}"
     return f"`{place}` {_rule(fault)}, but was {value!r} ({where})."
 
@@ -184,6 +185,7 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     section: Any = JobConfig
     for part in place:  # a number is an index into `shards`, the only list of mappings
         section = ShardName if isinstance(part, int) else section.model_fields[part].annotation
+        section = next((one for one in get_args(section) if hasattr(one, "model_fields")), section)  # may be null
     return list(getattr(section, "model_fields", {}))
 
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cluster.portfolio import redundant_with
 from cluster.report.numbers import (
     HEADLINE,
     NOT_READ,
@@ -23,7 +24,6 @@ from cluster.report.numbers import (
 )
 
 if TYPE_CHECKING:
-    from cluster.backtest import Backtest
     from cluster.doctor import Check
     from cluster.view import JobView
 
@@ -62,7 +62,11 @@ def job_table(jobs: Sequence["JobView"]) -> Table:
 def candidate_block(record: Mapping[str, Any]) -> Group:
     """Return one candidate: its rules, then figures of all segments side by side, each with buy and hold beside it."""
     state = Text("elite", style="bold green") if record["passed"] else Text("not promoted", style="yellow")
-    facts = f"gates {gates_passed(record)}, deflated Sharpe {threshold_figure(gate_value(record, 'dsr'))}"
+    facts = f"{record['species']}, gates {gates_passed(record)}, "
+    facts += f"deflated Sharpe {threshold_figure(gate_value(record, 'dsr'))}"
+    better = redundant_with(record)
+    if better is not None:
+        facts += f", redundant: moves with {better['id']} (correlation {better['correlation']:.2f})"
     table = plain_table("", *(name for title in SEGMENTS.values() for name in (title, "hold")), numeric_from=1)
     for measure in HEADLINE:
         cells = [cell for segment in SEGMENTS for cell in _cells(record, segment, measure)]
@@ -92,18 +96,6 @@ def record_block(record: Mapping[str, Any]) -> RenderableType:
     return Group(candidate_block(record), gate_table(record))
 
 
-def measure_table(backtest: "Backtest") -> Table:
-    """Return every measure of a back-test beside buy and hold."""
-    from cluster.backtest import measures_of
-    from fitness.measures import MEASURES
-
-    table = plain_table("Measure", "Strategy", "Buy and hold", numeric_from=1)
-    hold = measures_of(backtest.benchmark)
-    for name, value in backtest.measures().items():
-        table.add_row(MEASURES[name].title, figure(name, value), figure(name, hold[name]))
-    return table
-
-
 def trade_table(trades: Sequence[Mapping[str, Any]]) -> Table:
     """Return one row a trade."""
     table = plain_table("", "Entry", "Exit", "At", "Left at", "Bars", "Profit", "Why", numeric_from=3)
@@ -120,7 +112,9 @@ def shard_table(shards: Sequence[Mapping[str, Any]]) -> Table:
     table = plain_table("Symbol", "Timeframe", "Bars", "From", "To", "Quality", "Content hash", "")
     for shard in shards:
         row = [shard["symbol"], shard["timeframe"], f"{shard['n_bars']:,}", shard["first"][:10], shard["last"][:10]]
-        remark = Text(f"can't be used: {shard['problem']}", style="red") if shard["problem"] else shard["note"]
+        extra = f"with {', '.join(shard['extra'])}" if shard["extra"] else ""
+        note = "; ".join(part for part in (shard["note"], extra) if part)
+        remark = Text(f"can't be used: {shard['problem']}", style="red") if shard["problem"] else note
         table.add_row(*row, f"{shard['quality']:.4f}", shard["content_hash"][:12], remark)
     return table
 

@@ -109,7 +109,17 @@ def _figures(stats: Mapping[str, Any]) -> dict[str, object]:
     figures: dict[str, object] = {name: stats.get(name) for name in COUNTERS}
     for which in ("best", "mean"):
         figures |= {f"{which}_{name}": value for name, value in (stats.get(which) or {}).items()}
-    return figures
+    return figures | _species_figures(stats)
+
+
+def _species_figures(stats: Mapping[str, Any]) -> dict[str, object]:
+    """The metrics of each species in one generation: its share of the population and of the births, its best."""
+    species: Mapping[str, Mapping[str, Any]] = stats["species"]
+    figures: dict[str, object] = {}
+    for what, key in (("share", "n"), ("births_share", "n_births")):
+        total = sum(one[key] for one in species.values())
+        figures |= {f"{what}_{name}": one[key] / max(total, 1) for name, one in species.items()}
+    return figures | {f"best_of_{name}": one["best"] for name, one in species.items()}
 
 
 def _screen_figures(screen: Mapping[str, Any] | None, stats: Mapping[str, Any]) -> dict[str, object]:

@@ -16,8 +16,10 @@ from cluster.journal import plain
 from evolution.admission import Evaluate
 from evolution.advance import Advance, advance, found
 from evolution.figures import GenerationStats
+from evolution.founding import founders
 from evolution.islands import emigrants, emigrants_from_bytes
-from evolution.pedigree import Births, concat
+from evolution.keys import Place
+from evolution.pedigree import TEMPLATE, Births, concat, index_of
 from evolution.population import State, state_from_bytes
 from evolution.selection import feasible
 from evolution.settings import EvolutionSettings, ScreenSettings
@@ -25,6 +27,8 @@ from fitness.measures import measure
 from fitness.objectives import SCREENED_OUT, Evaluation, score
 from strategies.codec import express
 from strategies.encoding import strategy_of
+from strategies.language import Language
+from strategies.species import SPECIES
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,26 @@ def evolution_settings(config: JobConfig) -> EvolutionSettings:
         crossover_rate=section.crossover_rate,
         mutation_rate=section.mutation_rate,
         template_share=section.template_share,
+        language=language_of(config),
+        founders=section.founders.model_dump() if section.founders is not None else None,
+        floor=section.floor.model_dump() if section.floor is not None else None,
         tournament_size=section.tournament_size,
         topology=section.migration.topology if section.migration.migrants else "none",
         n_migrants=section.migration.migrants,
         migration_lag=section.migration.lag,
         screen=_screen_settings(section.screen),
+    )
+
+
+def language_of(config: JobConfig) -> Language:
+    """Return what the strategies of a job may say; without extra columns where these are not known yet."""
+    section = config.language
+    return Language(
+        learners=section.learners,
+        patterns=section.patterns,
+        timeframes=section.timeframes,
+        columns=section.columns or (),
+        intraday=section.intraday is not False,
     )
 
 
@@ -166,6 +185,7 @@ def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTal
         "n_evaluated": int(births.evaluated.sum()),
         "n_screened_out": int((births.evaluated & (births.reason == SCREENED_OUT)).sum()),
         "n_emigrants": len(leaving),
+        "templates": _templates(births, breeding),
         "stats": [_stats_dict(one, breeding.settings.objectives) for one in stats],
         "screen": [asdict(one) for one in screens],
         "validation_best": _validation_best(state, breeding, evaluate_tallies),
@@ -186,8 +206,19 @@ def _breed(task: EpochTask, breeding: Breeding, evaluate: Evaluate) -> Advance:
     return Advance(bred.state, births, founded.stats + bred.stats, founded.screens + bred.screens)
 
 
+def _templates(births: Births, breeding: Breeding) -> list[dict[str, Any]]:
+    """Return which founders came from which template, and whether they were mutated because it was there already."""
+    first = births.take(births.operator == TEMPLATE)
+    if not len(first):
+        return []
+    names = founders(Place(breeding.seed, int(first.island[0]), 0), breeding.settings).names
+    rows = zip(first.birth_id.tolist(), index_of(first.birth_id).tolist(), first.retries.tolist(), strict=True)
+    return [{"family": family, "name": names[index], "mutated": retries > 0} for family, index, retries in rows]
+
+
 def _stats_dict(stats: GenerationStats, objectives: Sequence[str]) -> dict[str, Any]:
     values = asdict(stats)
+    values["species"] = dict(zip(SPECIES, values["species"], strict=True))
     for name in ("best", "mean"):
         found = values[name]
         values[name] = dict(zip(objectives, found, strict=True)) if found is not None else None
@@ -200,7 +231,7 @@ def _validation_best(state: State, breeding: Breeding, evaluate_tallies: Evaluat
     if not len(fit):
         return None
     row = fit[np.argmax(state.objectives[fit, 0])]
-    phenotype = express(state.genomes[row : row + 1])
+    phenotype = express(state.genomes[row : row + 1], breeding.settings.language)
     strategy = strategy_of(phenotype[0])
     tallies = evaluate_tallies(phenotype, "validation")[0]
     sharpes = measure("sharpe", tallies, np.array(breeding.bars_per_year))
@@ -208,6 +239,7 @@ def _validation_best(state: State, breeding: Breeding, evaluate_tallies: Evaluat
     return {
         "id": strategy.id,
         "text": strategy.text(),
+        "species": SPECIES[state.species[row]],
         "birth_id": int(state.birth_ids[row]),
         "objectives": dict(zip(breeding.settings.objectives, state.objectives[row].tolist(), strict=True)),
         "sharpe": float(sharpes[known].mean()) if known.any() else None,

@@ -1,8 +1,9 @@
 """The whole of evolution as one pure function: an island's state, some generations on.
 
 Each generation: migrants arrive, parents are chosen by tournament, children are bred and those that are new are
-evaluated, and the best of parents, migrants and children live on (mu + lambda). Chance comes from keys of seed, island
-and generation alone, so `advance` by a + b generations is `advance` by a and then by b, to the byte.
+evaluated, and the best of parents, migrants and children live on (mu + lambda), but of each species its floor. Chance
+comes from keys of seed, island and generation alone, so `advance` by a + b generations is `advance` by a and then by b,
+to the byte.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,9 @@ from evolution.keys import MAX_BROOD, MAX_GENERATION, Place
 from evolution.pedigree import MIGRANT, NO_PARENT, Births, birth_ids, concat
 from evolution.population import ABSENT, Merits, State, enter, find
 from evolution.screen import Memory, ScreenStats, check_memory, evaluate_screened, idle, new_memory, supersede
-from evolution.selection import standing, survivors
+from evolution.selection import feasible, standing, survivors
 from evolution.settings import EvolutionSettings
+from evolution.species import FREE
 from evolution.variation import Brood, breed, found_brood
 from fitness.objectives import SCREENED_OUT
 from strategies.errors import ConfigError, JournalError, UsageError
@@ -43,6 +45,7 @@ class _Members(NamedTuple):
 
     genomes: NDArray[np.float64]
     families: NDArray[np.int64]
+    species: NDArray[np.int8]
     objectives: NDArray[np.float64]
     reasons: NDArray[np.int16]
     keys: NDArray[np.uint64]
@@ -50,13 +53,17 @@ class _Members(NamedTuple):
 
     @classmethod
     def of_state(cls, state: State) -> "_Members":
-        return cls(state.genomes, state.families, state.objectives, state.reasons, state.keys, state.birth_ids)
+        fitness = (state.objectives, state.reasons, state.keys)
+        return cls(state.genomes, state.families, state.species, *fitness, state.birth_ids)
 
     @classmethod
     def of_births(cls, births: Births) -> "_Members":
-        return cls(births.genome, births.family, births.objectives, births.reason, births.key, births.birth_id)
+        fitness = (births.objectives, births.reason, births.key)
+        return cls(births.genome, births.family, births.species, *fitness, births.birth_id)
 
     def followed_by(self, births: Births) -> "_Members":
+        if not len(births):
+            return self
         pairs: list[Any] = list(zip(self, _Members.of_births(births), strict=True))
         return _Members(*(np.concatenate(pair) for pair in pairs))
 
@@ -78,7 +85,7 @@ def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluat
     nothing = new_memory(settings.screen)
     births, known, memory, screen = _bear(place, brood, ids, ids, brood.parents, None, evaluate, settings, nothing)
     state = _state(place, _Members.of_births(births), known, settings, memory)
-    return Advance(state, births, (generation_stats(state, births),), _some(screen))
+    return Advance(state, births, (generation_stats(state, births, settings.language),), _some(screen))
 
 
 def advance(
@@ -113,7 +120,7 @@ def advance(
     for _ in range(generations):
         state, born, screen = _generation(state, evaluate, settings, arrivals)
         births.append(born)
-        stats.append(generation_stats(state, born))
+        stats.append(generation_stats(state, born, settings.language))
         screens += _some(screen)
         arrivals = ()
     return Advance(state, concat(births), tuple(stats), tuple(screens))
@@ -131,10 +138,19 @@ def _generation(
     known = enter(supersede(state.known, migrants.merits), migrants.merits)
     pool = _without_twins(_Members.of_state(state), migrants).followed_by(migrants)
     order = standing(pool.objectives, pool.reasons, pool.keys, pool.birth_ids).order
-    brood = breed(pool.genomes, order, known_keys=known.keys, place=place, settings=settings, first_index=len(migrants))
+    kinds = np.where(feasible(pool.objectives, pool.reasons), pool.species, FREE)
+    brood = breed(
+        pool.genomes,
+        order,
+        kinds,
+        known_keys=known.keys,
+        place=place,
+        settings=settings,
+        first_index=len(migrants),
+    )
     ids = birth_ids(place.island, place.generation, np.arange(len(brood.genomes)) + len(migrants))
     parents = np.where(brood.parents == NO_PARENT, NO_PARENT, pool.birth_ids[brood.parents])
-    families = pool.families[brood.parents[:, 0]]
+    families = np.where(parents[:, 0] == NO_PARENT, ids, pool.families[brood.parents[:, 0]])
     children, known, memory, screen = _bear(
         place, brood, ids, families, parents, known, evaluate, settings, state.screen
     )
@@ -167,6 +183,7 @@ def _arrive(state: State, immigrants: Sequence[Emigrants], place: Place, setting
         operators=np.full(n, MIGRANT, dtype=np.int8),
         parents=np.stack([sources, nobody], axis=1),
         families=np.concatenate([nobody[:0], *(group.families for group in immigrants)]),
+        species=np.concatenate([np.zeros(0, dtype=np.int8), *(group.species for group in immigrants)]),
         retries=np.zeros(n, dtype=np.int16),
         evaluated=np.zeros(n, dtype=np.bool_),
         merits=merits,
@@ -204,7 +221,13 @@ def _bear(
     fresh = brood.fresh
     if fresh.any() or known is None:
         given, memory, screen = evaluate_screened(
-            evaluate, brood.phenotypes[fresh], brood.keys[fresh], ids[fresh], settings=settings, memory=memory
+            evaluate,
+            brood.phenotypes[fresh],
+            brood.keys[fresh],
+            ids[fresh],
+            brood.species[fresh],
+            settings=settings,
+            memory=memory,
         )
         new = Merits(brood.keys[fresh], given.objectives, given.reasons, given.measures)
         known = enter(new.take(np.zeros(0, dtype=np.int64)) if known is None else known, new)
@@ -217,6 +240,7 @@ def _bear(
         operators=brood.operators,
         parents=parents,
         families=families,
+        species=brood.species,
         retries=brood.retries,
         evaluated=brood.fresh,
         merits=known.take(find(known.keys, brood.keys)),
@@ -232,6 +256,7 @@ def _births(
     operators: NDArray[np.int8],
     parents: NDArray[np.int64],
     families: NDArray[np.int64],
+    species: NDArray[np.int8],
     retries: NDArray[np.int16],
     evaluated: NDArray[np.bool_],
     merits: Merits,
@@ -245,6 +270,7 @@ def _births(
         parent_a=parents[:, 0],
         parent_b=parents[:, 1],
         family=families,
+        species=species,
         retries=retries,
         genome=genomes,
         key=merits.keys,
@@ -258,7 +284,8 @@ def _births(
 def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSettings, memory: Memory) -> State:
     """Return the state in which the best of `members` live on."""
     fitness = (members.objectives, members.reasons, members.keys, members.birth_ids)
-    rows = survivors(*fitness, n=settings.population_size)
+    floors = settings.floor_counts
+    rows = survivors(*fitness, n=settings.population_size, species=members.species, floors=floors)
     best = members.take(rows)
     return State(
         seed=place.seed,
@@ -267,6 +294,7 @@ def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSe
         genomes=best.genomes,
         birth_ids=best.birth_ids,
         families=best.families,
+        species=best.species,
         keys=best.keys,
         objectives=best.objectives,
         reasons=best.reasons,

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from evolution.deap_bridge import exchanged, stretches
 from evolution.philox import uniforms
+from evolution.sayable import sayable_blocks
 from strategies.genes import BLOCK_COLUMNS, BLOCKS, GENES, MODULES, N_GENES
+from strategies.language import DEFAULT, Language
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -32,19 +34,19 @@ _BLOCK_OF_GENE: Final = np.array([BLOCKS.index(gene.block) for gene in GENES])
 _MODULE_OF_BLOCK: Final = np.array([MODULES.index(GENES[start].module) for start in _STARTS])
 
 
-def origins(numbers: Floats, key: int, indices: Integers) -> Booleans:
+def origins(numbers: Floats, key: int, indices: Integers, language: Language = DEFAULT) -> Booleans:
     """Return (n, N_GENES) whether each gene of n children comes from the second parent.
 
-    A child takes its `numbers` (n, N_NUMBERS) and, for block b if it is mixed, those of part `1 + b` of the stream of
-    its index (n,) under `key`.
+    What `language` has no use for comes from the first. A child takes its `numbers` (n, N_NUMBERS) and, for block b if
+    it is mixed, those of part `1 + b` of the stream of its index (n,) under `key`.
     """
-    by_module = numbers[:, :1] < MODULE_SWAPS
-    used = ~by_module | (np.arange(len(BLOCKS)) < len(MODULES))
+    by_module, sayable = numbers[:, :1] < MODULE_SWAPS, sayable_blocks(language)
+    used = np.where(by_module, np.arange(len(BLOCKS)) < len(MODULES), sayable)
     swapped = np.zeros(used.shape, dtype=np.bool_)
     swapped[used] = exchanged(numbers[:, 1 : 1 + len(BLOCKS)][used], SWAP)
-    swapped = np.where(by_module, swapped[:, _MODULE_OF_BLOCK], swapped)
+    swapped = np.where(by_module, swapped[:, _MODULE_OF_BLOCK], swapped) & sayable
     out = swapped.take(_BLOCK_OF_GENE, axis=1)  # in C order, unlike indexing: `_mix` writes into its flat view
-    mixed = ~by_module & ~swapped & (numbers[:, 1 + len(BLOCKS) :] < MIX)
+    mixed = ~by_module & sayable & ~swapped & (numbers[:, 1 + len(BLOCKS) :] < MIX)
     _mix(out, key, indices, *np.nonzero(mixed))
     return out
 

@@ -60,7 +60,8 @@ class Emigrants(Record):
         generation: the generation they were taken at.
         genomes: (k, N_GENES), copies.
         birth_ids: (k,) their births on the island they come from.
-        families: (k,) birth id of the founder each descends from.
+        families: (k,) birth id of the founder or newcomer each descends from.
+        species: (k,) codes of `strategies.species.SPECIES`.
         keys: (k, 2); objectives (k, m); reasons (k,); measures (k, measures): their merits.
     """
 
@@ -69,6 +70,7 @@ class Emigrants(Record):
     genomes: NDArray[np.float64]
     birth_ids: NDArray[np.int64]
     families: NDArray[np.int64]
+    species: NDArray[np.int8]
     keys: NDArray[np.uint64]
     objectives: NDArray[np.float64]
     reasons: NDArray[np.int16]
@@ -81,6 +83,7 @@ class Emigrants(Record):
             "genomes": Column("<f8", 2),
             "birth_ids": Column("<i8"),
             "families": Column("<i8"),
+            "species": Column("|i1"),
             "keys": Column("<u8", 2),
             "objectives": Column("<f8", 2),
             "reasons": Column("<i2"),
@@ -107,6 +110,7 @@ def emigrants(state: State, k: int) -> Emigrants:
         genomes=state.genomes[best],
         birth_ids=state.birth_ids[best],
         families=state.families[best],
+        species=state.species[best],
         keys=state.keys[best],
         objectives=state.objectives[best],
         reasons=state.reasons[best],

@@ -31,6 +31,9 @@ class Purpose(StrEnum):
     PARENTS = "parents"
     CROSSOVER = "crossover"
     MUTATION = "mutation"
+    NEWCOMERS_TA = "newcomers ta"
+    NEWCOMERS_ML = "newcomers ml"
+    NEWCOMERS_HYBRID = "newcomers hybrid"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from evolution.deap_bridge import changed
 from evolution.philox import BLOCK, four_nb, words
-from strategies.genes import BLOCK_COLUMNS, BLOCKS, COLUMN, GENES, N_GENES, GeneKind
+from evolution.sayable import sayable_blocks, switches_of
+from strategies.genes import BLOCK_COLUMNS, BLOCKS, GENES, N_GENES, GeneKind
+from strategies.language import DEFAULT, Language
 from strategies.sampler import quantiles
 from strategies.views import frozen
 
@@ -36,11 +38,12 @@ _OPERATORS: Final = {
 
 
 class Blocks(NamedTuple):
-    """The blocks of the gene table, as a kernel takes them.
+    """The blocks of the gene table in one language, as a kernel takes them.
 
     Attributes:
         starts, sizes: (b,) first column and number of columns; they stand side by side.
-        switches: (b,) the gene that switches a block on, or -1 where it always has a say.
+        switches: (b, 2) the genes that switch a block on, or -1 where it needs none, see `sayable.switches_of`.
+        sayable: (b,) whether the language has a use for a block; else it is never mutated.
         weights: (b,) how often it is mutated beside the others; grows with its size, but less.
         chances: (b,) of each of its genes.
         kinds: (N_GENES,) place of a gene's operator in `_OPERATORS`.
@@ -51,6 +54,7 @@ class Blocks(NamedTuple):
     starts: Integers
     sizes: Integers
     switches: Integers
+    sayable: NDArray[np.bool_]
     weights: Floats
     chances: Floats
     kinds: Integers
@@ -59,16 +63,17 @@ class Blocks(NamedTuple):
 
 
 @cache
-def _blocks() -> Blocks:
+def _blocks(language: Language) -> Blocks:
     sizes = [len(BLOCK_COLUMNS[name]) for name in BLOCKS]
-    laws = quantiles()
+    laws = quantiles(language)
     entries = np.full((N_GENES, max(len(law) for law in laws if law is not None)), np.inf)
     for column, law in enumerate(laws):
         entries[column, : len(law or ())] = law or ()
     return Blocks(
         starts=np.array([BLOCK_COLUMNS[name][0] for name in BLOCKS]),
         sizes=np.array(sizes),
-        switches=np.array([COLUMN.get(f"{name}.on", -1) for name in BLOCKS]),
+        switches=np.array([switches_of(name) for name in BLOCKS]),
+        sayable=sayable_blocks(language).copy(),
         weights=np.array([math.sqrt(size) for size in sizes]),
         chances=np.array([max(GENE, 1.0 / size) for size in sizes]),
         kinds=np.array([list(_OPERATORS).index(gene.kind) for gene in GENES]),
@@ -81,14 +86,17 @@ _LOW: Final = np.array([gene.low for gene in GENES], dtype=np.float64)
 _HIGH: Final = np.array([gene.high for gene in GENES], dtype=np.float64)
 
 
-def mutated(genomes: Floats, key: int, indices: Integers, attempts: Integers) -> Floats:
-    """Return mutants of `genomes` (n, N_GENES), each with the streams of its index and attempt (n,) under `key`."""
+def mutated(genomes: Floats, key: int, indices: Integers, attempts: Integers, language: Language = DEFAULT) -> Floats:
+    """Return mutants of `genomes` (n, N_GENES), each with the streams of its index and attempt (n,) under `key`.
+
+    What `language` has no use for stays as it is.
+    """
     mutants = genomes.copy(order="C")
     n_kinds = len(_OPERATORS)
     genes, numbers = np.empty((n_kinds, mutants.size), dtype=np.int64), np.empty((n_kinds, mutants.size, 2))
     counts = np.zeros(n_kinds, dtype=np.int64)
     births = frozen(indices, np.int64), frozen(attempts, np.int64)
-    mutate_nb(mutants, words(key), *births, _blocks(), genes, numbers, counts)
+    mutate_nb(mutants, words(key), *births, _blocks(language), genes, numbers, counts)
     flat = mutants.reshape(-1)
     for kind, operator in enumerate(_OPERATORS.values()):
         if counts[kind] == 0:
@@ -123,9 +131,9 @@ def mutate_nb(
     for row in range(genomes.shape[0]):
         index, attempt, turn = indices[row], attempts[row], 0
         for block in range(n_blocks):
-            switch = blocks.switches[block]
-            speaking[block] = switch < 0 or genomes[row, switch] > 0.0
-            left[block] = True
+            own, whole = blocks.switches[block, 0], blocks.switches[block, 1]
+            speaking[block] = (own < 0 or genomes[row, own] > 0.0) and (whole < 0 or genomes[row, whole] > 0.0)
+            left[block] = blocks.sayable[block]
         while True:
             liberty, place, fate, another = four_nb(key, turn, index, attempt, 0)
             chosen = _choose_nb(blocks.weights, left, left if liberty < ANY_BLOCK else speaking, place)

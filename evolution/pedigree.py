@@ -13,9 +13,10 @@ from evolution.population import Merits
 from evolution.records import Record
 from fitness.objectives import REASONS
 from strategies.errors import JournalError
+from strategies.species import SPECIES
 
-OPERATORS: Final = ("founder", "template", "crossover", "mutation", "crossover_mutation", "migrant")
-FOUNDER, TEMPLATE, CROSSOVER, MUTATION, CROSSOVER_MUTATION, MIGRANT = range(len(OPERATORS))
+OPERATORS: Final = ("founder", "template", "crossover", "mutation", "crossover_mutation", "migrant", "newcomer")
+FOUNDER, TEMPLATE, CROSSOVER, MUTATION, CROSSOVER_MUTATION, MIGRANT, NEWCOMER = range(len(OPERATORS))
 NO_PARENT: Final = -1
 
 
@@ -48,7 +49,8 @@ class Births(Record):
         island, generation: (n,) where and when.
         operator: (n,) code of `OPERATORS`.
         parent_a, parent_b: (n,) birth ids or `NO_PARENT`; a migrant's parent_a is its birth on the island it left.
-        family: (n,) the family of parent_a, or for a founder its own birth id.
+        family: (n,) the family of parent_a, or for a founder or newcomer its own birth id.
+        species: (n,) code of `strategies.species.SPECIES`, by what its rules use.
         retries: (n,) further mutations that it took to be new, see `variation.breed`.
         genome: (n, N_GENES).
         key: (n, 2) phenotype key.
@@ -64,6 +66,7 @@ class Births(Record):
     parent_a: NDArray[np.int64]
     parent_b: NDArray[np.int64]
     family: NDArray[np.int64]
+    species: NDArray[np.int8]
     retries: NDArray[np.int16]
     genome: NDArray[np.float64]
     key: NDArray[np.uint64]
@@ -83,6 +86,7 @@ class Births(Record):
             "parent_a": Column("<i8"),
             "parent_b": Column("<i8"),
             "family": Column("<i8"),
+            "species": Column("|i1"),
             "retries": Column("<i2"),
             "genome": Column("<f8", 2),
             "key": Column("<u8", 2),
@@ -108,7 +112,10 @@ class Births(Record):
 
 def concat(parts: Sequence[Births]) -> Births:
     """Return the births of all `parts`, one or more, one after the other."""
-    return Births(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Births.SCHEMA.columns})
+    some = [part for part in parts if len(part)] or parts[:1]
+    if len(some) == 1:
+        return some[0]
+    return Births(**{name: np.concatenate([getattr(part, name) for part in some]) for name in Births.SCHEMA.columns})
 
 
 def births_to_bytes(births: Births) -> bytes:
@@ -130,13 +137,14 @@ def births_columns(
 ) -> dict[str, NDArray[Any]]:
     """Return the births as a table: one-dimensional columns by name, and `genome` (n, N_GENES).
 
-    Operators and reasons are text, keys 32 hex digits. Objectives and measures become columns
+    Operators, species and reasons are text, keys 32 hex digits. Objectives and measures become columns
     `objective.NAME` and `measure.NAME`, named as given or else by number.
     """
     columns: dict[str, NDArray[Any]] = {
         name: getattr(births, name) for name in ("birth_id", "island", "generation", "parent_a", "parent_b", "family")
     }
     columns["operator"] = np.array(OPERATORS)[births.operator]
+    columns["species"] = np.array(SPECIES)[births.species]
     columns["retries"] = births.retries
     columns["key"] = np.array([f"{high:016x}{low:016x}" for high, low in births.key.tolist()], dtype="<U32")
     columns["evaluated"] = births.evaluated
@@ -151,7 +159,7 @@ def births_columns(
     return columns
 
 
-_N_PARENTS: Final = np.array([0, 0, 2, 1, 2, 1])  # by operator
+_N_PARENTS: Final = np.array([0, 0, 2, 1, 2, 1, 0])  # by operator
 
 
 def check_closed(births: Births) -> None:
@@ -173,6 +181,8 @@ def check_closed(births: Births) -> None:
     _refuse_any(births, generation_of(ids) != births.generation, "must name its generation in its id", "generation")
     unknown = (births.operator < 0) | (births.operator >= len(OPERATORS))
     _refuse_any(births, unknown, f"must have one of {len(OPERATORS)} operators", "operator")
+    strange = (births.species < 0) | (births.species >= len(SPECIES))
+    _refuse_any(births, strange, f"must be of one of {len(SPECIES)} species", "species")
     n_parents = _N_PARENTS[births.operator]
     for number, name in enumerate(("parent_a", "parent_b")):
         parents = getattr(births, name)
@@ -186,6 +196,9 @@ def check_closed(births: Births) -> None:
         _check_descent(births, name, np.flatnonzero(has), at)
     founders = n_parents == 0
     _refuse_any(births, founders & (births.family != ids), "must found its own family", "family")
+    begins = np.isin(births.operator, (FOUNDER, TEMPLATE))
+    misplaced = begins != (births.generation == 0)
+    _refuse_any(births, misplaced, "must be a founder in generation 0 and only there", "operator")
 
 
 def _check_descent(births: Births, name: str, children: NDArray[Any], parents: NDArray[Any]) -> None:
@@ -205,6 +218,8 @@ def _check_descent(births: Births, name: str, children: NDArray[Any], parents: N
     refuse(migrant & births.evaluated[children], "must bring its fitness along", "evaluated")
     same_key = (births.key[children] == births.key[parents]).all(axis=1)
     refuse(migrant & ~same_key, "must be the strategy that left", "key")
+    same_species = births.species[children] == births.species[parents]
+    refuse(migrant & ~same_species, "must be of the species that left", "species")
     if name == "parent_a":
         refuse(births.family[children] != births.family[parents], "must belong to its first parent's family", "family")
 

@@ -49,7 +49,8 @@ class State(Record):
         generation: the last generation bred, 0 for the founders.
         genomes: (n, N_GENES).
         birth_ids: (n,) the births that the population consists of.
-        families: (n,) birth id of the founder each descends from.
+        families: (n,) birth id of the founder or newcomer each descends from.
+        species: (n,) codes of `strategies.species.SPECIES`.
         keys: (n, 2) phenotype keys.
         objectives: (n, m), all maximised, NaN where the reason is not 0.
         reasons: (n,) codes, 0 is fine.
@@ -64,6 +65,7 @@ class State(Record):
     genomes: NDArray[np.float64]
     birth_ids: NDArray[np.int64]
     families: NDArray[np.int64]
+    species: NDArray[np.int8]
     keys: NDArray[np.uint64]
     objectives: NDArray[np.float64]
     reasons: NDArray[np.int16]
@@ -80,6 +82,7 @@ class State(Record):
             "genomes": Column("<f8", 2),
             "birth_ids": Column("<i8"),
             "families": Column("<i8"),
+            "species": Column("|i1"),
             "keys": Column("<u8", 2),
             "objectives": Column("<f8", 2),
             "reasons": Column("<i2"),

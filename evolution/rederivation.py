@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evolution.founding import founder_genomes
+from evolution.founding import founders, newcomers
 from evolution.keys import Place, Purpose
 from evolution.mutation import mutated
-from evolution.pedigree import FOUNDER, MIGRANT, NO_PARENT, TEMPLATE, Births, index_of
+from evolution.pedigree import FOUNDER, MIGRANT, NEWCOMER, NO_PARENT, TEMPLATE, Births, index_of
 from evolution.settings import EvolutionSettings
+from evolution.species import places
 from evolution.variation import conceive
 from strategies.codec import bounded
+from strategies.genes import N_GENES
 
 Integers = NDArray[np.int64]
 
@@ -31,7 +33,9 @@ def rederive(births: Births, seed: int, settings: EvolutionSettings) -> NDArray[
         retries, key = births.retries[rows], place.key(Purpose.MUTATION)
         for attempt in range(1, int(retries.max()) + 1):
             again = np.flatnonzero(retries >= attempt)
-            genomes[again] = mutated(genomes[again], key, indices[again], np.full(len(again), attempt))
+            genomes[again] = mutated(
+                genomes[again], key, indices[again], np.full(len(again), attempt), settings.language
+            )
         made[rows] = genomes
     return made
 
@@ -41,15 +45,27 @@ def _first_tries(
 ) -> NDArray[np.float64]:
     """Return the genomes (n, N_GENES) of births of one place as they were before any further mutation."""
     operators, genomes = births.operator[rows], np.empty((len(rows), births.genome.shape[1]))
-    founders = np.isin(operators, (FOUNDER, TEMPLATE))
-    if founders.any():
-        genomes[founders] = bounded(founder_genomes(place, settings)[0])[indices[founders]]
+    first = np.isin(operators, (FOUNDER, TEMPLATE))
+    if first.any():
+        genomes[first] = bounded(founders(place, settings).genomes)[indices[first]]
     parents = np.stack([_rows_of(births, by_id, column[rows]) for column in (births.parent_a, births.parent_b)], axis=1)
     migrants = operators == MIGRANT
     genomes[migrants] = births.genome[parents[migrants, 0]]
-    bred = ~founders & ~migrants
+    strangers = operators == NEWCOMER
+    if strangers.any():  # children come after all migrants, and each has its place in the brood
+        genomes[strangers] = _newcomers(indices[strangers] - int(migrants.sum()), place, settings)
+    bred = ~first & ~migrants & ~strangers
     genomes[bred], _ = conceive(births.genome, parents[bred], indices[bred], place, settings)
     return genomes
+
+
+def _newcomers(numbers: Integers, place: Place, settings: EvolutionSettings) -> NDArray[np.float64]:
+    """Return the genomes (n, N_GENES) of the newcomers in places `numbers` (n,) of a brood."""
+    belongs = places(settings.floor_counts, settings.population_size)
+    brood = np.empty((len(belongs), N_GENES))
+    for species in np.unique(belongs[numbers]).tolist():
+        brood[belongs == species] = bounded(newcomers(place, settings, species))
+    return brood[numbers]
 
 
 def _rows_of(births: Births, by_id: Integers, ids: Integers) -> Integers:

@@ -3,9 +3,10 @@
 A generation is evaluated in one of three ways:
 
 - `probe`: the whole brood is seen on the screen and then in full, so that both can be compared. Founders always are.
-- `on`: the brood is seen on the screen; the best `keep` share by Pareto order there goes on, and of the others an
-  `audit` share drawn without regard to merit (by smallest key, and keys are hashes). The rest is born "screened out":
-  without objectives or measures, known for ever, and a trial like any other.
+- `on`: the brood is seen on the screen; the best `keep` share by Pareto order there goes on (of it the floor of each
+  species, see `selection.with_floors`), and of the others an `audit` share drawn without regard to merit (by smallest
+  key, and keys are hashes). The rest is born "screened out": without objectives or measures, known for ever, and a
+  trial like any other.
 - `off`: the whole brood is evaluated in full without a look.
 
 After a probe, and after every generation with the screen on, the agreement of both rankings is averaged over the
@@ -22,15 +23,16 @@ Sources: Spearman 1904, "The proof and measurement of association between two th
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evolution.admission import Evaluate, ScreeningEvaluate, admit
 from evolution.population import ABSENT, Merits, find
-from evolution.selection import standing
+from evolution.selection import feasible, standing, with_floors
 from evolution.settings import EvolutionSettings, ScreenSettings
+from evolution.species import FREE, Shares, least
 from fitness.objectives import SCREENED_OUT, Evaluation
 from strategies.errors import JournalError, UsageError
 
@@ -137,11 +139,12 @@ def evaluate_screened(
     phenotypes: Floats,
     keys: NDArray[np.uint64],
     birth_ids: NDArray[np.int64],
+    species: NDArray[np.int8],
     *,
     settings: EvolutionSettings,
     memory: Memory,
 ) -> Screened:
-    """Return the fitness of phenotypes (n, N_GENES), with the screen of `settings` where there is one.
+    """Return the fitness of phenotypes (n, N_GENES) of `species` (n,), with the screen of `settings` if it has one.
 
     Raises:
         UsageError: a screen is set and `evaluate` can't look at a part of the cells.
@@ -162,7 +165,9 @@ def evaluate_screened(
     look = evaluate.screen(phenotypes)
     seen = admit(look.evaluation, n_rows=n, n_objectives=m)
     everyone = np.ones(n, dtype=np.bool_)
-    chosen = Chosen(everyone, ~everyone) if mode is Mode.PROBE else choose(seen, keys, birth_ids, screen)
+    chosen = Chosen(everyone, ~everyone)
+    if mode is not Mode.PROBE:
+        chosen = choose(seen, keys, birth_ids, screen, species=species, floor=cast("Shares", settings.floor))
     rows = np.flatnonzero(chosen.kept | chosen.audited)
     full = admit(look.finish(rows), n_rows=len(rows), n_objectives=m)
     agreement = sample_agreement(_rows_of(seen, rows), full, audited=chosen.audited[rows], n_brood=n)
@@ -180,12 +185,26 @@ def idle(memory: Memory, settings: ScreenSettings | None) -> tuple[Memory, Scree
 
 
 def choose(
-    seen: Evaluation, keys: NDArray[np.uint64], birth_ids: NDArray[np.int64], settings: ScreenSettings
+    seen: Evaluation,
+    keys: NDArray[np.uint64],
+    birth_ids: NDArray[np.int64],
+    settings: ScreenSettings,
+    *,
+    species: NDArray[np.int8] | None = None,
+    floor: Shares = (),
 ) -> Chosen:
-    """Return which of n strategies go on, by their evaluation on the screen and their keys (n, 2)."""
+    """Return which of n strategies go on, by their evaluation on the screen and their keys (n, 2).
+
+    Of those that are kept at least the `floor` is of each of the `species` (n,), or a species would die out here.
+    """
     n = len(keys)
-    order = standing(seen.objectives, seen.reasons, keys, birth_ids).order
-    rejected = order[_part(settings.keep, n) :]
+    order, n_kept = standing(seen.objectives, seen.reasons, keys, birth_ids).order, _part(settings.keep, n)
+    rejected = order[n_kept:]
+    if species is not None and any(floor):
+        fit = feasible(seen.objectives, seen.reasons)[order]
+        kinds = np.where(fit, species[order], FREE)
+        rows = with_floors(seen.objectives[order], kinds, n=n_kept, floors=least(floor, n_kept))
+        rejected = np.delete(order, rows)
     by_key = rejected[np.lexsort((keys[rejected, 1], keys[rejected, 0]))]
     kept, audited = np.ones(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     kept[rejected] = False

@@ -3,6 +3,7 @@
 Source: Deb, Pratap, Agarwal, Meyarivan 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import moocore
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from evolution.key_sets import repeated
 from evolution.ranking import crowding_nb, order_nb
+from evolution.species import FREE
 from strategies.views import frozen
 
 Floats = NDArray[np.float64]
@@ -75,18 +77,54 @@ def standing(
 
 
 def survivors(
-    objectives: Floats, reasons: NDArray[np.int16], keys: NDArray[np.uint64], birth_ids: NDArray[np.int64], *, n: int
+    objectives: Floats,
+    reasons: NDArray[np.int16],
+    keys: NDArray[np.uint64],
+    birth_ids: NDArray[np.int64],
+    *,
+    n: int,
+    species: NDArray[np.int8] | None = None,
+    floors: Sequence[int] = (),
 ) -> NDArray[np.int64]:
     """Return the `n` rows that live on, best first: different keys as far as they go, the oldest birth of each.
 
-    Duplicates are taken, in the same order, only when there are fewer than `n` different keys.
+    Duplicates are taken, in the same order, only when there are fewer than `n` different keys. With `floors`, the least
+    number of each of the `species` (rows,), see `with_floors`.
     """
     by_age = np.argsort(birth_ids, kind="stable")
     twin = repeated(keys[by_age])
     first = by_age[~twin]
     chosen = first[standing(objectives[first], reasons[first], keys[first], birth_ids[first]).order]
+    n_different = len(chosen)
     if len(chosen) < n:
         rest = by_age[twin]
         order = standing(objectives[rest], reasons[rest], keys[rest], birth_ids[rest]).order
         chosen = np.concatenate([chosen, rest[order]])
-    return chosen[:n]
+    if species is None or not any(floors):
+        return chosen[:n]
+    fit = feasible(objectives[chosen], reasons[chosen])
+    fit[n_different:] = False  # a twin meets no floor
+    return chosen[with_floors(objectives[chosen], np.where(fit, species[chosen], FREE), n=n, floors=floors)]
+
+
+def with_floors(objectives: Floats, kinds: NDArray[np.integer], *, n: int, floors: Sequence[int]) -> NDArray[np.int64]:
+    """Return the `n` rows that are taken of rows listed best first, ascending: the best, but so many of each species.
+
+    The best of each objective is taken, then the best of every species up to its floor, then the best of all others. A
+    species of which there are fewer is taken whole, and its places go to the others. Without floors, the first `n`.
+
+    Args:
+        objectives: (rows, m), all maximised, the best strategies first.
+        kinds: (rows,) the species of each row, or `FREE` if it is not feasible or a twin: such meet no floor.
+        n: how many are taken; no fewer than `m` and all floors together.
+        floors: least number of each species.
+    """
+    taken = np.zeros(len(kinds), dtype=np.bool_)
+    able = np.flatnonzero(kinds != FREE)
+    if len(able):
+        taken[able[np.argmax(objectives[able], axis=0)]] = True
+    for species, floor in enumerate(floors):
+        taken[np.flatnonzero(kinds == species)[:floor]] = True
+    others = np.flatnonzero(~taken)
+    taken[others[: max(n - int(taken.sum()), 0)]] = True
+    return np.flatnonzero(taken)

@@ -1,12 +1,15 @@
 """The settings of evolution, checked once when they are made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from evolution.islands import TOPOLOGIES
 from evolution.keys import MAX_BROOD, MAX_GENERATION, MAX_ISLANDS
+from evolution.species import Counts, Shares, apportioned, floor_shares, founder_shares, least
 from fitness.objectives import check_objectives
 from strategies.errors import ConfigError
+from strategies.language import DEFAULT, Language
 
 MIN_POPULATION: Final = 4
 
@@ -56,7 +59,12 @@ class EvolutionSettings:
         objectives: names in `fitness.objectives.OBJECTIVES`, in the order of `Evaluation.objectives`.
         crossover_rate: chance that a child has two parents.
         mutation_rate: chance that a child of two parents is mutated too; a child of one parent always is.
-        template_share: share of the founders that come from templates.
+        template_share: share of the founders of each species that come from templates, if it has any.
+        language: what strategies may say.
+        founders: share of each species among the founders, by name or in the order of `SPECIES`, which is how it is
+            kept; None is half ta and half ml, or ta alone where the language has no learners.
+        floor: least share of each species in the population, likewise; a number is that of ta and of ml, None a tenth
+            for those of these two that found.
         tournament_size: candidates from which one parent is chosen.
         max_retries: further mutations of a child that is already known, before it is given up as a duplicate.
         topology: a name in `islands.TOPOLOGIES`.
@@ -73,6 +81,9 @@ class EvolutionSettings:
     crossover_rate: float = 0.7
     mutation_rate: float = 0.4
     template_share: float = 0.2
+    language: Language = DEFAULT
+    founders: Mapping[str, float] | Shares | None = None
+    floor: Mapping[str, float] | Shares | float | None = None
     tournament_size: int = 2
     max_retries: int = 8
     topology: str = "ring"
@@ -98,7 +109,30 @@ class EvolutionSettings:
         _check("migration_lag", self.migration_lag, 1, MAX_GENERATION)
         for name in ("crossover_rate", "mutation_rate", "template_share"):
             _check_share(name, getattr(self, name))
+        learners = self.language.learners
+        founders = founder_shares(self.founders, learners=learners)
+        object.__setattr__(self, "founders", founders)
+        object.__setattr__(self, "floor", floor_shares(self.floor, founders, learners=learners))
+        self._check_room()
         self._check_names()
+
+    @property
+    def founder_counts(self) -> Counts:
+        """How many founders are of each species."""
+        return apportioned(cast("Shares", self.founders), self.population_size)
+
+    @property
+    def floor_counts(self) -> Counts:
+        """How many of each species live on at least, if there are as many; 0 where a species has no floor."""
+        return least(cast("Shares", self.floor), self.population_size)
+
+    def _check_room(self) -> None:
+        room, wanted = self.population_size - len(self.objectives), sum(self.floor_counts)
+        if wanted > room:
+            raise ConfigError(
+                f"`floor` must leave a place for the best of each objective, {room} at most for all species, but was "
+                f"{wanted} of {self.population_size} (evolution). Lower it."
+            )
 
     def _check_names(self) -> None:
         check_objectives(self.objectives)

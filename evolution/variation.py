@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from evolution.crossover import N_NUMBERS, origins
 from evolution.deap_bridge import winners
-from evolution.founding import founder_genomes
+from evolution.founding import founders, newcomers
 from evolution.key_sets import ABSENT, Keys, Runs, find, repeated
 from evolution.keys import Place, Purpose
 from evolution.mutation import mutated
-from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NO_PARENT
+from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT
 from evolution.philox import uniforms
 from evolution.settings import EvolutionSettings
+from evolution.species import FREE, places
 from strategies.codec import bounded, express, phenotype_keys
+from strategies.species import TA, species_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -30,6 +32,7 @@ class Brood:
 
     Attributes:
         genomes: (n, N_GENES), inside the gene bounds; phenotypes (n, N_GENES) and keys (n, 2) belong to them.
+        species: (n,) codes of `strategies.species.SPECIES`.
         operators: (n,) codes of `pedigree.OPERATORS`.
         parents: (n, 2) rows of the parents in the pool they were bred from, `NO_PARENT` where there is none.
         retries: (n,) further mutations each took.
@@ -39,6 +42,7 @@ class Brood:
     genomes: Floats
     phenotypes: Floats
     keys: NDArray[np.uint64]
+    species: NDArray[np.int8]
     operators: NDArray[np.int8]
     parents: Integers
     retries: NDArray[np.int16]
@@ -47,7 +51,7 @@ class Brood:
 
 def found_brood(place: Place, settings: EvolutionSettings) -> Brood:
     """Return the founders of an island."""
-    genomes, operators = founder_genomes(place, settings)
+    genomes, operators, _ = founders(place, settings)
     parents = np.full((len(genomes), 2), NO_PARENT, dtype=np.int64)
     nobody = np.zeros((0, 2), dtype=np.uint64)
     return renew(bounded(genomes), operators, parents, known_keys=nobody, place=place, settings=settings, first_index=0)
@@ -56,6 +60,7 @@ def found_brood(place: Place, settings: EvolutionSettings) -> Brood:
 def breed(
     pool: Floats,
     order: Integers,
+    kinds: NDArray[np.integer],
     *,
     known_keys: Keys | Runs,
     place: Place,
@@ -64,13 +69,17 @@ def breed(
 ) -> Brood:
     """Return `population_size` children of the genomes `pool` (p, N_GENES), whose rows `order` (p,) lists best first.
 
+    `kinds` (p,) are the species of the rows, `species.FREE` for those that are not feasible: the places of a species
+    with a floor (`species.places`) are filled by parents of that kind, or by newcomers where there is none.
     `known_keys` are those of a `Register`, or one sorted run (k, 2) of keys. The children's indices among the births of
     the generation begin at `first_index`.
     """
-    couples = _couples(order, place, settings)
-    indices = first_index + np.arange(len(couples))
-    genomes, operators = conceive(pool, couples, indices, place, settings)
-    couples[operators == MUTATION, 1] = NO_PARENT
+    couples = _couples(order, kinds, place, settings)
+    bred = np.flatnonzero(couples[:, 0] != NO_PARENT)
+    genomes, operators = conceive(pool, couples[bred], first_index + bred, place, settings)
+    couples[bred[operators == MUTATION], 1] = NO_PARENT
+    if len(bred) < len(couples):
+        genomes, operators = _with_newcomers(genomes, operators, bred, place, settings)
     return renew(
         genomes,
         operators,
@@ -82,12 +91,35 @@ def breed(
     )
 
 
-def _couples(order: Integers, place: Place, settings: EvolutionSettings) -> Integers:
-    """Return (population_size, 2) parent rows, each the winner of a tournament by place in `order`."""
-    n_parents = 2 * settings.population_size
-    numbers = uniforms(place.key(Purpose.PARENTS), n_parents * settings.tournament_size, indices=np.zeros(1, dtype=int))
-    merits = winners(len(order), n_parents, settings.tournament_size, numbers[0])
-    return order[::-1][merits].reshape(-1, 2)
+def _couples(order: Integers, kinds: NDArray[np.integer], place: Place, settings: EvolutionSettings) -> Integers:
+    """Return (population_size, 2) parent rows, each the winner of a tournament by place in `order`.
+
+    In the places of a species the tournament is among its own; where it has none, there is no parent.
+    """
+    n, size = settings.population_size, settings.tournament_size
+    numbers = uniforms(place.key(Purpose.PARENTS), 2 * n * size, indices=np.zeros(1, dtype=int)).reshape(n, 2 * size)
+    belongs = places(settings.floor_counts, n)
+    couples = np.full((n, 2), NO_PARENT, dtype=np.int64)
+    for species in np.unique(belongs).tolist():
+        rows = np.flatnonzero(belongs == species)
+        among = order if species == FREE else order[kinds[order] == species]
+        if len(among):
+            merits = winners(len(among), 2 * len(rows), size, numbers[rows].reshape(-1))
+            couples[rows] = among[::-1][merits].reshape(-1, 2)
+    return couples
+
+
+def _with_newcomers(
+    genomes: Floats, operators: NDArray[np.int8], bred: Integers, place: Place, settings: EvolutionSettings
+) -> tuple[Floats, NDArray[np.int8]]:
+    """Return a whole brood of the children `bred` (k,) and the newcomers in all other places."""
+    n = settings.population_size
+    whole, codes = np.empty((n, genomes.shape[1])), np.full(n, NEWCOMER, dtype=np.int8)
+    whole[bred], codes[bred] = genomes, operators
+    belongs = places(settings.floor_counts, n)
+    for species in np.unique(belongs[codes == NEWCOMER]).tolist():
+        whole[belongs == species] = bounded(newcomers(place, settings, species))
+    return whole, codes
 
 
 def conceive(
@@ -109,10 +141,11 @@ def conceive(
     again = crossed & (numbers[:, 1] < settings.mutation_rate)
     operators = np.where(crossed, np.where(again, CROSSOVER_MUTATION, CROSSOVER), MUTATION).astype(np.int8)
     children, rows = pool[parents[:, 0]], np.flatnonzero(crossed)
-    from_second = origins(numbers[rows, 2:], key, indices[rows])
+    from_second = origins(numbers[rows, 2:], key, indices[rows], settings.language)
     children[rows] = np.where(from_second, pool[parents[rows, 1]], children[rows])
     rows = np.flatnonzero(operators != CROSSOVER)
-    children[rows] = mutated(children[rows], place.key(Purpose.MUTATION), indices[rows], np.zeros_like(rows))
+    key, first = place.key(Purpose.MUTATION), np.zeros_like(rows)
+    children[rows] = mutated(children[rows], key, indices[rows], first, settings.language)
     return children, operators
 
 
@@ -128,7 +161,8 @@ def renew(
 ) -> Brood:
     """Return the brood of `genomes` (n, N_GENES), with duplicates mutated up to `max_retries` times to be new."""
     genomes, operators = genomes.copy(), operators.copy()
-    phenotypes = express(genomes)
+    language = settings.language
+    phenotypes = express(genomes, language)
     keys = phenotype_keys(phenotypes)
     retries = np.zeros(len(genomes), dtype=np.int16)
     known = find(known_keys, keys) != ABSENT
@@ -139,10 +173,11 @@ def renew(
         if len(rows) == 0:
             break
         retries[rows] += 1
-        genomes[rows] = mutated(genomes[rows], key, rows + first_index, retries[rows].astype(np.int64))
-        phenotypes[rows] = express(genomes[rows])
+        genomes[rows] = mutated(genomes[rows], key, rows + first_index, retries[rows].astype(np.int64), language)
+        phenotypes[rows] = express(genomes[rows], language)
         keys[rows] = phenotype_keys(phenotypes[rows])
         known[rows] = find(known_keys, keys[rows]) != ABSENT
         stale = known | repeated(keys)
     operators[(retries > 0) & (operators == CROSSOVER)] = CROSSOVER_MUTATION
-    return Brood(genomes, phenotypes, keys, operators, parents, retries, ~stale)
+    species = species_of(phenotypes) if language.learners else np.full(len(genomes), TA, dtype=np.int8)
+    return Brood(genomes, phenotypes, keys, species, operators, parents, retries, ~stale)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fitness.costs import Cost
+from fitness.costs import Cost, Risk, SizeKind
 from fitness.tally import Tally, Trade
 from fitness.walk import N_WALK, Walk
 
@@ -54,10 +54,19 @@ class Account(IntEnum):
     """The first bar at whose close an entry may be decided."""
     IS_OVER = N_WALK + 19
     """1 after ruin: nothing is traded any more."""
+    REFERENCE = N_WALK + 20
+    """Highest cash while flat since the start or the last re-arm; kept where there is a breaker."""
+    KELLY_N = N_WALK + 21
+    """Trades that have ended; kept, as the next two, where sizes are Kelly's."""
+    KELLY_MEAN = N_WALK + 22
+    """Mean of their profits over their entry notionals."""
+    KELLY_SQUARES = N_WALK + 23
+    """Sum of squares of the distances from that mean."""
 
 
 N_ACCOUNT: Final = N_WALK + 24
 _PEAK, _LOWEST, _TROUGH, _DRAWDOWN = (int(place) for place in (Walk.PEAK, Walk.LOW, Walk.TROUGH, Walk.DRAWDOWN))
+_BY_KELLY = int(SizeKind.KELLY)
 _jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
@@ -67,7 +76,7 @@ def begin_nb(start: int, start_equity: float, account: Float64, tally_out: Float
     account[:] = 0.0
     account[_PEAK] = account[_TROUGH] = start_equity
     account[_LOWEST] = np.inf
-    account[Account.CASH] = account[Account.MARKED] = start_equity
+    account[Account.CASH] = account[Account.MARKED] = account[Account.REFERENCE] = start_equity
     account[Account.BAR] = account[Account.DECISION] = start
     tally_out[:] = 0.0
 
@@ -114,6 +123,31 @@ def book_trade_nb(
         trades_out[row, Trade.EXIT_REASON] = reason
         trades_out[row, Trade.ENTRY_EQUITY] = entry_equity
     return cash
+
+
+@_jit
+def remember_nb(
+    cash: float, notional: float, entry_equity: float, cooldown: int, stop: int, risk: Float64, account: Float64
+) -> int:
+    """Books what later entries depend on of a trade that leaves `cash`; returns the bars without entry after it.
+
+    Source of the sums: Welford 1962, "Note on a method for calculating corrected sums of squares and products",
+    Technometrics 4(3).
+    """
+    if risk[Risk.SIZE_KIND] == _BY_KELLY:
+        outcome = (cash - entry_equity) / notional if notional > 0.0 else 0.0
+        n = account[Account.KELLY_N] + 1.0
+        away = outcome - account[Account.KELLY_MEAN]
+        mean = account[Account.KELLY_MEAN] + away / n
+        account[Account.KELLY_N] = n
+        account[Account.KELLY_MEAN] = mean
+        account[Account.KELLY_SQUARES] += away * (outcome - mean)
+    breaker, reference = risk[Risk.BREAKER], account[Account.REFERENCE]
+    if breaker > 0.0 and cash <= reference * (1.0 - breaker):
+        account[Account.REFERENCE] = cash
+        return max(cooldown, int(min(max(risk[Risk.REARM], 0.0), stop)))
+    account[Account.REFERENCE] = max(reference, cash)
+    return cooldown
 
 
 @_jit

@@ -5,7 +5,7 @@ columns that are missing, and for nothing else. What comes back never depends on
 computed again: the least a bank keeps is what one strategy needs at the same time. A bank belongs to one thread.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -14,15 +14,29 @@ from numpy.typing import DTypeLike, NDArray
 
 from fitness.arena import Arena, ArenaStatistics
 from fitness.bits import n_words
-from fitness.conditions import CONDITION, CONDITION_KEY, OPERAND_KEY, STRATEGY, UNREADABLE, Layout, operands
+from fitness.conditions import (
+    AT_TIMEFRAME,
+    CONDITION,
+    CONDITION_KEY,
+    OPERAND_KEY,
+    PAIR_BITS,
+    STRATEGY,
+    UNREADABLE,
+    Layout,
+    n_places,
+    operands,
+)
 from fitness.costs import Costs
 from fitness.kernel_bars import KernelBars, kernel_bars
+from fitness.learning import Digest, Learning, learner_digests
 from fitness.masks import split_nb, split_size
 from fitness.placing import fill_masks_nb, place_conditions_nb, place_operands_nb, units_of, waiting_room
 from fitness.shard import Shard
+from fitness.sizing import inverse_volatility
 from strategies.catalogue import CLOSE, SOURCES, kind_index
 from strategies.errors import DataError, UsageError
-from strategies.genes import CONDITION_FIELDS, STOP_ATR_PERIOD
+from strategies.genes import COLUMN, CONDITION_FIELDS, SIZE_KINDS, STOP_ATR_PERIOD
+from strategies.higher_bars import HigherBars, higher_bars
 from strategies.lookup import N_SOURCES
 from strategies.operands import column, columns_of
 
@@ -32,7 +46,13 @@ Integers = NDArray[np.int64]
 
 DEFAULT_BYTE_BUDGET: Final = 256 * 2**20
 MASK_SHARE: Final = 0.125
-"""Of the budget; the rest is for columns. A mask takes a 64th of a column's bytes, and saves looking at two of them."""
+"""Of the budget. A mask takes a 64th of a column's bytes, and saves looking at two of them."""
+LEARNED_SHARE: Final = 0.25
+"""Of the budget, for what learners said, which takes ten times as long as a column, and what they learn from. Columns
+get the rest."""
+_NO_LEARNERS: Final = np.zeros((0, 0, 2), dtype=np.uint64)
+_SIZE_KIND = COLUMN["risk.size_kind"]
+_BY_VOLATILITY, _BY_CONFIDENCE = SIZE_KINDS.index("volatility"), SIZE_KINDS.index("confidence")
 
 
 @dataclass(frozen=True)
@@ -41,19 +61,21 @@ class BankStatistics:
 
     columns: ArenaStatistics
     masks: ArenaStatistics
+    learned_bytes: int
 
     @property
     def n_bytes(self) -> int:
         """Bytes held now."""
-        return self.columns.n_bytes + self.masks.n_bytes
+        return self.columns.n_bytes + self.masks.n_bytes + self.learned_bytes
 
 
 class Placed(NamedTuple):
     """The masks of the strategies `start` to `stop` of a population, valid until the next ones are asked for.
 
     Attributes:
-        places: `(n, 2, n_conditions)` of the whole population: row of each condition's mask, `NONE` where there is
-            none, `UNREADABLE` where it is no condition; as written, and mirrored for strategies that trade both ways.
+        places: `(n, 2, n_places)` of the whole population: row of the mask of each condition, gate and vote, `NONE`
+            where there is none, `UNREADABLE` where it is no condition; as written, and mirrored for strategies that
+            trade both ways. Of the score of a learner that votes there are always both.
         start: first row of the population.
         stop: first row after it.
         masks: packed `(n_masks, n_words)`, read-only; undefined outside of the words that were asked for.
@@ -94,29 +116,32 @@ class FeatureBank:
         self.byte_budget = byte_budget
         self.n_bars = int(shard.close.size)
         self.n_words = n_words(self.n_bars)
-        for_masks = int(MASK_SHARE * byte_budget)
+        for_masks, for_learners = int(MASK_SHARE * byte_budget), int(LEARNED_SHARE * byte_budget)
         self._masks = Arena(
             n_key=CONDITION_KEY,
             row_size=self.n_words,
             dtype=np.uint64,
             byte_budget=for_masks,
-            at_least=2 * STRATEGY.blocks.size,
+            at_least=2 * n_places(STRATEGY),
         )
         self._columns = Arena(
             n_key=OPERAND_KEY,
             row_size=split_size(self.n_bars),
             dtype=np.uint64,
-            byte_budget=byte_budget - for_masks,
+            byte_budget=byte_budget - for_masks - for_learners,
             at_least=2,
         )
+        self._learning = Learning(shard, self._feature, for_learners)
+        self._higher: dict[int, HigherBars] = {}
         self._units = units_of(shard.close)
         self._words = (0, 0)
         self._atr: Float64 | None = None
+        self._inverse_volatility: Float64 | None = None
         self._prepared = prepared
 
     def statistics(self) -> BankStatistics:
         """What the bank did so far. What it always keeps, ATR and bars as the kernel reads them, is not counted."""
-        return BankStatistics(self._columns.statistics(), self._masks.statistics())
+        return BankStatistics(self._columns.statistics(), self._masks.statistics(), self._learning.n_bytes)
 
     def atr(self) -> Float64:
         """The average true range `(n_bars,)` that stops are measured in, read-only."""
@@ -130,6 +155,40 @@ class FeatureBank:
         if self._prepared is None or self._prepared[0] != costs:
             self._prepared = costs, kernel_bars(self.shard, self.atr(), costs)
         return self._prepared[1]
+
+    def scales(self, phenotypes: Float64) -> tuple[Float64, Integers]:
+        """What sizes by volatility and by confidence are multiplied with at each bar.
+
+        Args:
+            phenotypes: `(n, N_GENES)`.
+
+        Returns:
+            `(n_rows, n_bars)`, and of each strategy the row that it uses `(n,)`, -1 where it uses none. A row is NaN
+            where there is no value, and everywhere where a learner can't be computed.
+        """
+        kinds = phenotypes[:, _SIZE_KIND]
+        used = np.full(len(phenotypes), -1, dtype=np.int64)
+        rows: list[Float64] = []
+        if (kinds == _BY_VOLATILITY).any():
+            if self._inverse_volatility is None:
+                self._inverse_volatility = inverse_volatility(self.shard.close, self.shard.bars_per_year)
+            used[kinds == _BY_VOLATILITY] = len(rows)
+            rows.append(self._inverse_volatility)
+        for i in np.flatnonzero(kinds == _BY_CONFIDENCE):
+            used[i] = len(rows)
+            rows.append(self._confidence(phenotypes[i]))
+        if len(rows) == 1:
+            return rows[0][np.newaxis], used  # no copy
+        return (np.stack(rows) if rows else np.empty((0, self.n_bars))), used
+
+    def _confidence(self, phenotype: Float64) -> Float64:
+        """How sure the learners of a strategy are, `(n_bars,)`."""
+        try:
+            return self._learning.confidence(phenotype)
+        except (DataError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001 - its votes fail as well, and with them the strategy
+            return np.full(self.n_bars, np.nan)
 
     def masks(self, conditions: Float64) -> tuple[Words, NDArray[np.bool_]]:
         """Packed truth `(n, n_words)` of condition blocks `(n, n_fields)`, and which of them could be computed `(n,)`.
@@ -165,7 +224,8 @@ class FeatureBank:
         rows = frozen(rows, np.float64)
         values = rows.view(np.uint64)
         self._widen(words or (0, self.n_words))
-        places = np.empty((len(rows), 2, layout.blocks.size), dtype=np.int64)
+        digests, learners = learner_digests(rows) if layout.learners.size else (_NO_LEARNERS, {})
+        places = np.empty((len(rows), 2, n_places(layout)), dtype=np.int64)
         new, waiting = np.empty(min(places.size, len(self._masks.rows)), dtype=np.int64), waiting_room()
         start = 0
         while start < len(rows):
@@ -175,11 +235,11 @@ class FeatureBank:
                 while stop < len(rows):
                     index = self._masks.index
                     stop, n_new = place_conditions_nb(
-                        index, operands(), layout, rows, values, stop, places, new, n_new, waiting
+                        index, operands(), layout, rows, values, digests, stop, places, new, n_new, waiting
                     )
                     if stop < len(rows) and not self._masks.queue_up():
                         break
-                self._fill_masks(new[:n_new])
+                self._fill_masks(new[:n_new], learners)
             except BaseException:  # there are rows that have been given out and not filled
                 self._masks.forget()
                 self._columns.forget()
@@ -195,7 +255,7 @@ class FeatureBank:
         self._words = (min(first, words[0]), max(stop, words[1])) if stop > first else words
         self._masks.forget()
 
-    def _fill_masks(self, wanted: Integers) -> None:
+    def _fill_masks(self, wanted: Integers, learners: Mapping[Digest, Float64]) -> None:
         """Compute the masks of these rows, as many at a time as the budget has room for columns."""
         if not wanted.size:
             return
@@ -211,34 +271,54 @@ class FeatureBank:
                 stop, n_new = place_operands_nb(index, self._masks.index, wanted, stop, places, new, n_new, key)
                 if stop < wanted.size and not self._columns.queue_up():
                     break
-            self._fill_columns(new[:n_new])
+            self._fill_columns(new[:n_new], learners)
             fill_masks_nb(
                 self._masks.index, self._columns.index, operands(), wanted, places, start, stop,
                 self._columns.rows, self._units, self.n_bars, *self._words, self._masks.rows,
             )  # fmt: skip
             start = stop
 
-    def _fill_columns(self, wanted: Integers) -> None:
+    def _fill_columns(self, wanted: Integers, learners: Mapping[Digest, Float64]) -> None:
         """Compute the columns of these rows; what an operand's library raises is the fate of its conditions alone."""
         index = self._columns.index
-        keys = index.keys[wanted, :OPERAND_KEY]
-        missing: dict[tuple[int, int, tuple[float, ...]], list[int]] = {}
-        for row, pair, values in zip(
-            wanted.tolist(), keys[:, 0].tolist(), keys[:, 1:].view(np.float64).tolist(), strict=True
-        ):
-            missing.setdefault((*divmod(pair, N_SOURCES), tuple(values)), []).append(row)
+        missing: dict[tuple[int, ...], list[int]] = {}
+        for row, key in zip(wanted.tolist(), index.keys[wanted, :OPERAND_KEY].tolist(), strict=True):
+            missing.setdefault(tuple(key), []).append(row)
         while missing:
-            kind, source, parameters = next(iter(missing))
+            key = next(iter(missing))
             try:
-                found = columns_of(kind, source, parameters, self.shard)
+                found = self._columns_of(key, learners)
             except (DataError, MemoryError):
                 raise
             except Exception:  # noqa: BLE001
-                found = {kind: np.full(self.n_bars, np.nan)}
-                index.failed[missing[kind, source, parameters]] = True
-            for other, values in found.items():  # the outputs of one call of a TA-Lib function
-                for row in missing.pop((other, source, parameters), ()):
+                found = {key: np.full(self.n_bars, np.nan)}
+                index.failed[missing[key]] = True
+            for other, values in found.items():  # the outputs of one call of a function
+                for row in missing.pop(other, ()):
                     split_nb(values, 1.0, self._units.tail, self._columns.rows[row])
+
+    def _columns_of(self, key: tuple[int, ...], learners: Mapping[Digest, Float64]) -> dict[tuple[int, ...], Float64]:
+        """The column of a key, and those that come with it, by key."""
+        series, *words = key
+        kind, source = divmod(series & PAIR_BITS, N_SOURCES)
+        above = series ^ (series & PAIR_BITS)
+        if operands().learns[series & PAIR_BITS]:
+            said = self._learning.said((words[0], words[1]), learners[words[0], words[1]])
+            return {(operands().score, *words): said.score, (operands().confidence, *words): said.confidence}
+        parameters = np.array(words, dtype=np.uint64).view(np.float64).tolist()
+        columns = columns_of(kind, source, parameters, self._bars(series >> AT_TIMEFRAME))
+        return {(above | (other * N_SOURCES + source), *words): values for other, values in columns.items()}
+
+    def _feature(self, kind: int, source: int, parameters: tuple[float, ...], timeframe: int) -> Float64:
+        return column(kind, source, parameters, self._bars(timeframe))
+
+    def _bars(self, timeframe: int) -> Shard | HigherBars:
+        """The shard, or its bars on a higher timeframe."""
+        if timeframe == 0:
+            return self.shard
+        if timeframe not in self._higher:
+            self._higher[timeframe] = higher_bars(self.shard, timeframe)
+        return self._higher[timeframe]
 
 
 def frozen(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:

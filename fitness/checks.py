@@ -13,6 +13,7 @@ from typing import Literal
 
 import polars as pl
 
+from fitness.extra_columns import broken_rules, extra_names
 from fitness.timeframes import DAY_US, HOUR_US, MONDAY_US, WEEK_US, timeframe_us
 from strategies.errors import DataError
 
@@ -108,7 +109,8 @@ def check_bars(
     Each rule gives at most `SHOWN_ROWS` findings with a row, and one more that counts the rest.
 
     Args:
-        frame: columns `timestamp` (datetime, UTC) and `open` to `volume` (float), nulls allowed and found.
+        frame: columns `timestamp` (datetime, UTC) and `open` to `volume` (float), nulls allowed and found, and
+            extra columns, where null and NaN are a missing value.
         where: name of the source for the message of a `DataError`.
         timeframe: when given, bars too near to each other, or all too far, are found too.
         cells: what the cells of a column held before they were read, (n_bars,) each: a null in the frame whose cell
@@ -120,7 +122,8 @@ def check_bars(
     _require_schema(frame, where)
     if frame.height < 2:
         return [_too_short(frame.height)]
-    return [*_time_findings(frame, timeframe, cells), *_value_findings(frame, cells), *_range_findings(frame)]
+    found = [*_time_findings(frame, timeframe, cells), *_value_findings(frame, cells), *_range_findings(frame)]
+    return found + _extra_findings(frame, cells)
 
 
 def refuse_errors(findings: Iterable[Finding], where: str) -> None:
@@ -170,7 +173,7 @@ def _as_text(values: pl.Series, row: int) -> str:
 
 
 def _require_schema(frame: pl.DataFrame, where: str) -> None:
-    for name, wanted in SCHEMA.items():
+    for name, wanted in {**SCHEMA, **dict.fromkeys(extra_names(frame.columns), pl.Float64())}.items():
         if name not in frame.columns:
             raise DataError(
                 f"bars need the columns {', '.join(COLUMNS)}, but {name!r} is missing in {where}, "
@@ -294,6 +297,19 @@ def _range_findings(frame: pl.DataFrame) -> list[Finding]:
         for mask, side, edge in ((above, "above", "high"), (below, "below", "low")):
             template = _error(f"{name} {side} {edge}", name, f"{name} must lie between low and high", "mend the source")
             found += rows_of(sound & ~crossed & mask, _pairs(frame, name, edge), template)
+    return found
+
+
+def _extra_findings(frame: pl.DataFrame, cells: Mapping[str, pl.Series]) -> list[Finding]:
+    found: list[Finding] = []
+    for name in extra_names(frame.columns):
+        unreadable = frame[name].is_null() & cells.get(name, frame[name]).is_not_null()
+        template = _error(
+            "unreadable number", name, "a number must be readable", "write 1234.5 or leave the cell empty"
+        )
+        found += rows_of(unreadable, cells.get(name), template)
+    for name, mask, rule, message, mend in broken_rules(frame):
+        found += rows_of(mask, frame[name], _error(rule, name, message, mend))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fitness.checks import COLUMNS
 from strategies.errors import DataError
+from strategies.extra_columns import EXTRA_COLUMNS
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "date", "datetime", "time", "date_time", "ts", "open_time", "gmt_time"),
@@ -14,15 +15,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "low": ("low", "l", "low_price"),
     "close": ("close", "c", "close_price"),
     "volume": ("volume", "v", "vol"),
+    **{name: (name,) for name in EXTRA_COLUMNS},
 }
-"""Names that mean our columns; case, blanks, dots and brackets do not count."""
+"""Names that mean our columns; case, blanks, dots and brackets do not count. Extra columns go by their own names."""
+KNOWN = (*COLUMNS, *EXTRA_COLUMNS)
 ADJUSTED = ("adj_close", "adjclose", "adjusted_close", "adjusted")
 
 
 def match_columns(
     names: Sequence[str], where: str, *, column_map: Mapping[str, str] | None = None, extra: str = "error"
 ) -> tuple[dict[str, str], list[str]]:
-    """Our column -> the file's column, and the file's columns that are left out.
+    """Our column, required or extra -> the file's column, and the file's columns that are left out.
 
     Args:
         names: the file's column names.
@@ -77,10 +80,10 @@ def _mapped(names: Sequence[str], where: str, column_map: Mapping[str, str]) -> 
                 f"column_map must name columns of the file, but {name!r} is not in {where}"
                 f"{_nearest(name, names)}; the file has {', '.join(map(repr, names))}."
             )
-        if ours not in COLUMNS:
+        if ours not in KNOWN:
             raise DataError(
-                f"column_map must lead to one of {', '.join(COLUMNS)}, but {name!r} leads to {ours!r}"
-                f"{_nearest(ours, COLUMNS)}."
+                f"column_map must lead to one of {', '.join(KNOWN)}, but {name!r} leads to {ours!r}"
+                f"{_nearest(ours, KNOWN)}."
             )
         if ours in found:
             raise DataError(f"column_map must be one to one, but {found[ours]!r} and {name!r} both lead to {ours!r}.")
@@ -102,7 +105,8 @@ def _nearest_alias(name: str) -> str:
 def _unknown(unknown: Sequence[str], where: str) -> DataError:
     listed = ", ".join(f"{name!r}{_nearest_alias(name)}" for name in unknown)
     return DataError(
-        f"columns must be {', '.join(COLUMNS)} or an alias of one, but {where} has the unknown column"
+        f"columns must be {', '.join(COLUMNS)} or an alias of one, or an extra one ({', '.join(EXTRA_COLUMNS)}), but "
+        f"{where} has the unknown column"
         f"{'s' if len(unknown) > 1 else ''} {listed}; rename, map with column_map "
         "(`--column THEIRS=OURS`), or leave out with extra='ignore' (`--ignore-extra`)."
     )

@@ -51,7 +51,11 @@ class Risk(IntEnum):
     """Bars without entry after an exit."""
     SIZE_KIND = 8
     SIZE = 9
-    """A fraction of equity: bought at the fill, or lost at the stop."""
+    """What the size is measured in: see `SizeKind`."""
+    BREAKER = 10
+    """Drawdown of realised equity, as a fraction, that halts trading; 0 is none."""
+    REARM = 11
+    """Bars without entry after the exit that tripped the breaker."""
 
 
 class OrderKind(IntEnum):
@@ -65,11 +69,30 @@ class OrderKind(IntEnum):
 
 
 class SizeKind(IntEnum):
-    """How a position is sized."""
+    """How a position is sized; `SIZE` is the first number of each line."""
 
     FRACTION = 0
+    """Fraction of equity."""
     RISK = 1
+    """Fraction of equity that is lost at the stop."""
+    VOLATILITY = 2
+    """Volatility a year, times the `scale` of the decision bar: the inverse of the market's volatility (sizing.py)."""
+    CONFIDENCE = 3
+    """Fraction of equity, times the `scale` of the decision bar: how sure the learners are, in [0, 1]."""
+    KELLY = 4
+    """Multiple of Kelly's fraction, estimated from the account's own trades: see `KELLY_TRADES`."""
 
+
+SCALED: Final = (SizeKind.VOLATILITY, SizeKind.CONFIDENCE)
+"""Kinds of size that read the strategy's `scale`."""
+KELLY_TRADES: Final = 10
+"""Trades that must have ended before Kelly's fraction is estimated from them."""
+KELLY_FIRST: Final = 0.1
+"""Fraction of equity until then."""
+KELLY_LEAST: Final = 0.01
+"""Least fraction after: without a trade nothing more would be learnt."""
+MOST_FRACTION: Final = 100.0
+"""Most that a size of a later kind may be of equity without a cap on leverage: a quiet market proves nothing."""
 
 N_COSTS = len(Cost)
 N_RISK = len(Risk)

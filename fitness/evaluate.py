@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from fitness.bank import FeatureBank, frozen
 from fitness.costs import N_RISK, Costs
 from fitness.folds import Window
-from fitness.population import FIRST_RISK, N_ROLES, accounts_for, role_masks_nb, stage, tallies_nb
+from fitness.population import FIRST_RISK, accounts_for, role_masks_nb, stage, tallies_nb
+from fitness.rules import N_ROLES, N_SCRATCH
 from fitness.shard import Shard
 from fitness.tally import N_TALLY
 from strategies.errors import DataError, UsageError
@@ -57,16 +58,24 @@ def evaluate(phenotypes: Float64, shard: Shard, windows: Sequence[Window], costs
         UsageError: rows of another width, or the bank of another shard.
     """
     check_inputs(phenotypes, shard, windows, bank)
-    rows, plays = frozen(phenotypes, np.float64), stage(bank, costs, windows)
+    rows = frozen(phenotypes, np.float64)
+    scales, scale_rows = bank.scales(rows)
+    plays = stage(bank, costs, windows, scales)
     accounts, tallies = accounts_for(plays, len(rows)), np.empty((len(rows), len(windows), N_TALLY))
     for part in bank.placed(rows, (plays.first, plays.stop)):
-        tallies_nb(plays, rows, *part, accounts, tallies)
+        tallies_nb(plays, rows, frozen(scale_rows), *part, accounts, tallies)
     return tallies
 
 
 def risk_rows(phenotypes: Float64) -> Float64:
     """The kernel's risk rows `(n, N_RISK)` of phenotypes `(n, N_GENES)`."""
     return np.ascontiguousarray(phenotypes[:, FIRST_RISK : FIRST_RISK + N_RISK])
+
+
+def scale_of(phenotype: Float64, bank: FeatureBank) -> Float64 | None:
+    """The scale `(n_bars,)` of one phenotype row `(N_GENES,)`, as `simulate_one` takes it; None without one."""
+    scales, rows = bank.scales(phenotype.reshape(1, -1))
+    return scales[rows[0]] if rows[0] >= 0 else None
 
 
 def role_masks(phenotypes: Float64, bank: FeatureBank) -> RoleMasks:
@@ -78,8 +87,9 @@ def role_masks(phenotypes: Float64, bank: FeatureBank) -> RoleMasks:
     rows = frozen(phenotypes, np.float64)
     masks = np.empty((len(rows), N_ROLES, bank.n_words), dtype=np.uint64)
     sound = np.empty(len(rows), dtype=np.bool_)
+    roles = np.empty((N_ROLES + N_SCRATCH, bank.n_words), dtype=np.uint64)
     for part in bank.placed(rows):
-        role_masks_nb(rows, *part, masks, sound)
+        role_masks_nb(rows, *part, roles, masks, sound)
     return RoleMasks(masks.reshape(-1, bank.n_words), np.arange(masks.shape[0] * N_ROLES).reshape(-1, N_ROLES), sound)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from fitness.calendars import check_calendar
 from fitness.checks import COLUMNS, VALUES, Finding, check_bars, refuse_errors
 from fitness.columns import match_columns
+from fitness.extra_columns import extra_names, missing_counts
 from fitness.instants import check_timezone, read_instants
 from fitness.quality import judge
 from fitness.shards import ShardInfo, describe_shard, list_shards, load_shard, shard_path, write_judged
@@ -58,6 +59,7 @@ class ImportReport:
             f"{shard.last}, quality {shard.quality:.4f}, {shard.bars_per_year:g} bars a year"
             f"{', replaces an older shard' if self.replaced else ''}"
         )
+        head += f", with {', '.join(shard.extra)}" if shard.extra else ""
         return "\n".join([head, *(f"  {finding.severity}: {finding.text()}" for finding in self.findings)])
 
 
@@ -128,13 +130,15 @@ def import_file(
         check_calendar(calendar)
     source = read_source(Path(path))
     matched, left_out = match_columns(source.table.columns, str(path), column_map=column_map, extra=extra)
-    cells = source.table.select(**{ours: pl.col(theirs) for ours, theirs in matched.items()}).select(COLUMNS)
+    cells = source.table.select(**{ours: pl.col(theirs) for ours, theirs in matched.items()}).select(
+        *COLUMNS, *extra_names(matched)
+    )
     daily = timeframe_us(timeframe) >= DAY_US
     frame = _typed(cells, str(path), timezone=timezone, dates=daily)
     findings = _with_lines(check_bars(frame, str(path), timeframe, cells=cells.to_dict()), source)
     refuse_errors(findings, str(path))
     judgement = judge(frame, timeframe, calendar)
-    notes = _notes(source, left_out)
+    notes = [*_notes(source, left_out), *_gaps(frame)]
     replaced = target.exists()
     write_judged(frame, root, symbol, timeframe, judgement=judgement, source=source.name)
     return ImportReport(
@@ -170,7 +174,7 @@ def _check_shard(root: Path, info: ShardInfo) -> ShardReport:
 def _typed(cells: pl.DataFrame, where: str, *, timezone: str | None, dates: bool) -> pl.DataFrame:
     """Timestamps and numbers; a cell that can't be read is null."""
     stamps = read_instants(cells["timestamp"], timezone=timezone, dates=dates).alias("timestamp")
-    return pl.DataFrame([stamps, *(_numbers(cells[name], where) for name in VALUES)])
+    return pl.DataFrame([stamps, *(_numbers(cells[name], where) for name in (*VALUES, *extra_names(cells.columns)))])
 
 
 def _numbers(column: pl.Series, where: str) -> pl.Series:
@@ -199,3 +203,14 @@ def _notes(source: SourceFile, left_out: list[str]) -> list[Finding]:
         message = f"{source.n_blank_end} empty lines at the end were left out"
         notes.append(Finding("note", "blank lines", None, None, "", message, "nothing need be done"))
     return notes
+
+
+def _gaps(frame: pl.DataFrame) -> list[Finding]:
+    """What is missing in the extra columns: it is said, and not filled in."""
+    why = "an operand that would read one has no value at that bar, and its condition is false"
+    return [
+        Finding(
+            "note", "missing values", None, name, "", f"{count} of {frame.height} values are missing", why, count=count
+        )
+        for name, count in missing_counts(frame).items()
+    ]

@@ -20,11 +20,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fitness.account import Account, begin_nb, book_bar_nb, book_trade_nb, exchange_nb, finish_nb
+from fitness.account import Account, begin_nb, book_bar_nb, book_trade_nb, exchange_nb, finish_nb, remember_nb
 from fitness.bits import WORD_BITS, WORDS_PER_LINE, has_bar_nb, next_bar_nb, prefetch_nb
-from fitness.costs import Cost, OrderKind, Risk
+from fitness.costs import Cost, OrderKind, Risk, SizeKind
 from fitness.kernel_bars import LANES, N_FILL, Fill, Plane
-from fitness.orders import adverse_nb, distance_nb, fillable_nb, next_entry_nb, units_nb
+from fitness.orders import adverse_nb, distance_nb, fillable_nb, next_entry_nb, size_nb, units_nb
 from fitness.tally import ExitReason, Tally
 from fitness.walk import Walk, walk_nb
 
@@ -38,7 +38,7 @@ MANY: Final = 4
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
-_ATR = int(OrderKind.ATR)
+_ATR, _BY_KELLY = int(OrderKind.ATR), int(SizeKind.KELLY)
 _STAY, _EXIT, _STOP, _TARGET, _TRAIL, _TIME, _END, _RUIN = -1, *(int(reason) for reason in ExitReason)
 _LANE_MASK = LANES - 1
 _LANE_SHIFT = LANES.bit_length() - 1
@@ -57,7 +57,7 @@ def exit_due_nb(sign: float, long_exit: Words, short_exit: Words, bar: int, hori
 def play_nb(
     blocks: Float64, fills: Float64,
     long_entry: Words, long_exit: Words, short_entry: Words, short_exit: Words,
-    start: int, stop: int, until: int, risk: Float64, costs: Float64,
+    start: int, stop: int, until: int, risk: Float64, costs: Float64, scale: Float64,
     tally_out: Float64, trades_out: Float64, equity_out: Float64, account: Float64,
 ) -> None:  # fmt: skip
     """Plays one strategy in the window `[start, stop)` from where its account stands up to the bar `until`.
@@ -70,6 +70,7 @@ def play_nb(
     lot_size = costs[Cost.LOT_SIZE]
     time_stop = int(min(max(risk[Risk.TIME_STOP], 0.0), stop))
     cooldown = int(min(max(risk[Risk.COOLDOWN], 0.0), stop))
+    remembers = risk[Risk.SIZE_KIND] == _BY_KELLY or risk[Risk.BREAKER] > 0.0
     needs_atr = _ATR in (risk[Risk.STOP_KIND], risk[Risk.TARGET_KIND], risk[Risk.TRAIL_KIND])
     records = equity_out.shape[0] > 0
     last = stop - 1
@@ -123,7 +124,11 @@ def play_nb(
                 price = price if sold == entry_units else proceeds / entry_units
                 cash = book_trade_nb(cash, sign, entry_units, entry_bar, entry_price, entry_equity, bar, price,
                                      exit_reason, True, tally_out, trades_out)  # fmt: skip
-                if cooldown == 0 and cash > 0.0:
+                pause = cooldown
+                if remembers:
+                    notional = entry_units * entry_price
+                    pause = remember_nb(cash, notional, entry_equity, cooldown, stop, risk, account)
+                if pause == 0 and cash > 0.0:
                     if sign > 0.0:
                         if has_bar_nb(short_entry, bar - 1) and not has_bar_nb(short_exit, bar - 1):
                             pending = -1.0
@@ -131,7 +136,7 @@ def play_nb(
                         pending = 1.0
                 sign = units = 0.0
                 leaving = False
-                decision = bar + cooldown
+                decision = bar + pause
             else:
                 units -= sold
                 leaving = True
@@ -139,15 +144,16 @@ def play_nb(
         if pending != 0.0:
             slippage, impact = fills[bar, Fill.SLIPPAGE], fills[bar, Fill.IMPACT]
             open_, atr = fills[bar, Fill.OPEN], fills[bar, Fill.ATR_BEFORE]
+            size = size_nb(risk, scale, bar - 1, costs, account)
             fill = open_ * (1.0 + pending * slippage)
             stop_distance = distance_nb(risk[Risk.STOP_KIND], risk[Risk.STOP], fill, atr)
             trail = distance_nb(risk[Risk.TRAIL_KIND], risk[Risk.TRAIL], fill, atr)
-            units = units_nb(cash, fill, min(stop_distance, trail), fills[bar, Fill.CAPACITY], risk, costs)
+            units = units_nb(cash, fill, min(stop_distance, trail), fills[bar, Fill.CAPACITY], size, risk, costs)
             if impact > 0.0 and units > 0.0:  # the impact of the size that would be bought without it
                 fill = open_ * (1.0 + pending * adverse_nb(slippage, impact, units))
                 stop_distance = distance_nb(risk[Risk.STOP_KIND], risk[Risk.STOP], fill, atr)
                 trail = distance_nb(risk[Risk.TRAIL_KIND], risk[Risk.TRAIL], fill, atr)
-                units = min(units, units_nb(cash, fill, min(stop_distance, trail), units, risk, costs))
+                units = min(units, units_nb(cash, fill, min(stop_distance, trail), units, size, risk, costs))
             if units > 0.0 and (not needs_atr or 0.0 < atr < np.inf):
                 sign = pending
                 entry_bar, entry_price, entry_equity, entry_units = bar, fill, cash, units
@@ -218,8 +224,12 @@ def play_nb(
                     price = price if sold == entry_units else proceeds / entry_units
                     cash = book_trade_nb(cash, sign, entry_units, entry_bar, entry_price, entry_equity, bar, price,
                                          reason, False, tally_out, trades_out)  # fmt: skip
+                    pause = cooldown
+                    if remembers:
+                        notional = entry_units * entry_price
+                        pause = remember_nb(cash, notional, entry_equity, cooldown, stop, risk, account)
                     sign = units = 0.0
-                    decision = bar + cooldown
+                    decision = bar + pause
                 else:
                     units -= sold
                     leaving = True
@@ -277,12 +287,13 @@ def play_nb(
 def simulate_nb(
     blocks: Float64, fills: Float64,
     long_entry: Words, long_exit: Words, short_entry: Words, short_exit: Words,
-    start: int, stop: int, risk: Float64, costs: Float64,
+    start: int, stop: int, risk: Float64, costs: Float64, scale: Float64,
     tally_out: Float64, trades_out: Float64, equity_out: Float64, account: Float64,
 ) -> int:  # fmt: skip
     """Simulates one strategy in the window `[start, stop)` and returns its number of trades.
 
-    `blocks`, `fills` and `costs` are those of `KernelBars`, masks packed `(n_words,)`, `risk` is `(N_RISK,)`.
+    `blocks`, `fills` and `costs` are those of `KernelBars`, masks packed `(n_words,)`, `risk` is `(N_RISK,)`. `scale`
+    `(n_bars,)` is what sizes of a kind in `SCALED` are multiplied with, `(0,)` for the others.
     `tally_out` `(N_TALLY,)` is overwritten; of the trades the first `n` are recorded in `trades_out` `(n, N_TRADE)`;
     `equity_out` takes the equity at each close, `(stop - start,)`, or none if it is `(0,)`. `account` is
     `(N_ACCOUNT,)`, of no interest before or after.
@@ -290,7 +301,7 @@ def simulate_nb(
     start_equity = costs[Cost.START_EQUITY]
     begin_nb(start, start_equity, account, tally_out)
     play_nb(
-        blocks, fills, long_entry, long_exit, short_entry, short_exit, start, stop, stop, risk, costs,
+        blocks, fills, long_entry, long_exit, short_entry, short_exit, start, stop, stop, risk, costs, scale,
         tally_out, trades_out, equity_out, account,
     )  # fmt: skip
     finish_nb(stop - start, start_equity, account, tally_out)
@@ -330,13 +341,15 @@ def fetch_bars_nb(blocks: Float64, fills: Float64, first: int, stop: int) -> Non
 @_jit
 def simulate_many_nb(
     blocks: Float64, fills: Float64, masks: Words, mask_rows: NDArray[np.int64], windows: NDArray[np.int64],
-    risks: Float64, costs: Float64, tallies_out: Float64, trades_out: Float64, equity_out: Float64, accounts: Float64,
+    risks: Float64, costs: Float64, scales: Float64, scale_rows: NDArray[np.int64],
+    tallies_out: Float64, trades_out: Float64, equity_out: Float64, accounts: Float64,
 ) -> None:  # fmt: skip
     """Simulates every strategy in every window: `tallies_out` `(n, n_windows, N_TALLY)` is overwritten.
 
     Strategy `i` uses the rows `mask_rows[i]` of `masks` `(n_masks, n_words)`, in the order of `MASK_ROLES`, so that a
     mask that many strategies share is there once. `windows` is `(n_windows, 2)` start and stop, `risks` `(n,
-    N_RISK)`. Trades and equity go one over the other: pass arrays of length 0. `accounts` is `(n, N_ACCOUNT)`.
+    N_RISK)`, `scale_rows` `(n,)` rows of `scales` `(n_rows, n_bars)`, -1 for a strategy without one. Trades and equity
+    go one over the other: pass arrays of length 0. `accounts` is `(n, N_ACCOUNT)`.
     """
     start_equity = costs[Cost.START_EQUITY]
     for w in range(windows.shape[0]):
@@ -352,9 +365,11 @@ def simulate_many_nb(
                 for role in range(N_ROLES):
                     if i + 1 < mask_rows.shape[0]:
                         fetch_tile_nb(masks[mask_rows[i + 1, role]], first, bar)
+                row = scale_rows[i]
+                width = scales.shape[1] if row >= 0 else 0  # no scale is `(0,)`
                 play_nb(
                     blocks, fills, masks[mask_rows[i, 0]], masks[mask_rows[i, 1]], masks[mask_rows[i, 2]],
-                    masks[mask_rows[i, 3]], start, stop, bar, risks[i], costs,
+                    masks[mask_rows[i, 3]], start, stop, bar, risks[i], costs, scales[max(row, 0), :width],
                     tallies_out[i, w], trades_out, equity_out, accounts[i],
                 )  # fmt: skip
         for i in range(mask_rows.shape[0]):

@@ -8,14 +8,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fitness.account import Account
 from fitness.bits import ctz_nb
-from fitness.costs import MOST_LOTS, WORST_FILL, Cost, OrderKind, Risk, SizeKind
+from fitness.costs import (
+    KELLY_FIRST,
+    KELLY_LEAST,
+    KELLY_TRADES,
+    MOST_FRACTION,
+    MOST_LOTS,
+    WORST_FILL,
+    Cost,
+    OrderKind,
+    Risk,
+    SizeKind,
+)
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 _ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-_ATR, _PERCENT, _BY_RISK = int(OrderKind.ATR), int(OrderKind.PERCENT), int(SizeKind.RISK)
+_ATR, _PERCENT = int(OrderKind.ATR), int(OrderKind.PERCENT)
+_BY_RISK, _BY_KELLY = int(SizeKind.RISK), int(SizeKind.KELLY)
 _jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 
 
@@ -61,15 +74,50 @@ def in_lots_nb(units: float, lot_size: float) -> float:
 
 
 @_jit
-def units_nb(equity: float, fill: float, stop_distance: float, capacity: float, risk: Float64, costs: Float64) -> float:
+def kelly_nb(multiple: float, leverage_cap: float, account: Float64) -> float:
+    """Fraction of equity: a multiple of Kelly's fraction, mean over variance of the account's trades, within bounds."""
+    n = account[Account.KELLY_N]
+    if n < KELLY_TRADES:
+        return min(KELLY_FIRST, leverage_cap)
+    mean, variance = account[Account.KELLY_MEAN], account[Account.KELLY_SQUARES] / (n - 1.0)
+    fraction = KELLY_LEAST
+    if multiple > 0.0 and mean > 0.0:
+        fraction = max(multiple * (mean / variance), KELLY_LEAST) if variance > 0.0 else MOST_FRACTION
+    return min(fraction, MOST_FRACTION, leverage_cap)
+
+
+@_jit
+def scaled_nb(size: float, scale: Float64, bar: int) -> float:
+    """Fraction of equity: the size times the scale `(n_bars,)` of a bar; 0 where there is none, so no entry."""
+    if bar >= scale.shape[0]:
+        return 0.0
+    fraction = size * scale[bar]
+    return min(fraction, MOST_FRACTION) if scale[bar] > 0.0 and fraction > 0.0 else 0.0
+
+
+@_jit
+def size_nb(risk: Float64, scale: Float64, bar: int, costs: Float64, account: Float64) -> float:
+    """The size that a decision at the close of `bar` means: a fraction of equity, or at risk where the kind is RISK."""
+    kind = risk[Risk.SIZE_KIND]
+    if kind <= _BY_RISK:
+        return risk[Risk.SIZE]
+    if kind == _BY_KELLY:
+        return kelly_nb(risk[Risk.SIZE], costs[Cost.LEVERAGE_CAP], account)
+    return scaled_nb(risk[Risk.SIZE], scale, bar)
+
+
+@_jit
+def units_nb(
+    equity: float, fill: float, stop_distance: float, capacity: float, size: float, risk: Float64, costs: Float64
+) -> float:
     """Units to enter with, 0 when the size is undefined or less than a lot."""
     unit_cost = fill * (1.0 + costs[Cost.FEE]) + costs[Cost.FEE_PER_UNIT]
     if risk[Risk.SIZE_KIND] == _BY_RISK:
         if not 0.0 < stop_distance < np.inf:
             return 0.0
-        units = min(risk[Risk.SIZE] * equity / stop_distance, costs[Cost.LEVERAGE_CAP] * equity / unit_cost)
+        units = min(size * equity / stop_distance, costs[Cost.LEVERAGE_CAP] * equity / unit_cost)
     else:  # rounding is monotone: the smaller of two quotients is that of the smaller dividend
-        units = min(risk[Risk.SIZE], costs[Cost.LEVERAGE_CAP]) * equity / unit_cost
+        units = min(size, costs[Cost.LEVERAGE_CAP]) * equity / unit_cost
     return in_lots_nb(min(units, capacity), costs[Cost.LOT_SIZE])
 
 

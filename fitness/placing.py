@@ -18,16 +18,21 @@ from fitness.conditions import (
     BOTH,
     COMPARATOR_BITS,
     CONDITION_KEY,
+    EDGE,
     LAG_BITS,
     LEFT_WORD,
     ON,
     PAIR_BITS,
     RIGHT_WORD,
+    SERIES_BITS,
+    TRUST,
     UNREADABLE,
+    VOTES,
     Layout,
     Operands,
     mirror_nb,
     read_nb,
+    vote_nb,
 )
 from fitness.masks import condition_nb, split_nb, split_size
 from strategies.lookup import MAX_PARAMETERS
@@ -90,10 +95,10 @@ def waiting_room() -> Waiting:
 
 @_jit
 def place_conditions_nb(
-    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, start: int,
+    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, learners: Words, start: int,
     places: Integers, new: Integers, n_new: int, waiting: Waiting,
 ) -> tuple[int, int]:  # fmt: skip
-    """Find the masks of the conditions of `rows (n, width)` from row `start` on.
+    """Find the masks of the conditions of `rows (n, width)` from row `start` on, and of their gates and votes.
 
     Args:
         index: of the masks; conditions that it does not have are added to it.
@@ -101,8 +106,9 @@ def place_conditions_nb(
         layout: where the conditions are.
         rows: phenotypes, or blocks.
         words: the same numbers as words.
+        learners: `(n, n_learners, 2)` digests of their learners.
         start: the first row that is looked up.
-        places: `(n, 2, n_blocks)` is filled with rows of masks, `NONE` where there is no condition, or `UNREADABLE`:
+        places: `(n, 2, n_places)` is filled with rows of masks, `NONE` where there is no condition, or `UNREADABLE`:
             as written, and mirrored.
         new: takes the rows of masks that have to be filled, from place `n_new` on.
         n_new: rows in it so far.
@@ -111,11 +117,11 @@ def place_conditions_nb(
     Returns:
         The first row whose masks do not all find room, or `n`; and how many rows there are in `new`.
     """
-    n_each = 2 * layout.blocks.size
+    n_each = 2 * places.shape[2]
     at_a_time = max(1, waiting.tags.size // n_each)
     for first in range(start, rows.shape[0], at_a_time):
         n = _read_all_nb(
-            index, tables, layout, rows, words, first, min(first + at_a_time, rows.shape[0]), places, waiting
+            index, tables, layout, rows, words, learners, first, min(first + at_a_time, rows.shape[0]), places, waiting
         )
         for at in range(n):
             fetch_key_nb(index, waiting.tags[at])
@@ -133,35 +139,60 @@ def place_conditions_nb(
 
 @_jit
 def _read_all_nb(
-    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, start: int, stop: int,
+    index: Index, tables: Operands, layout: Layout, rows: Float64, words: Words, learners: Words, start: int, stop: int,
     places: Integers, waiting: Waiting,
 ) -> int:  # fmt: skip
     """Read the conditions of the rows `start` to `stop` and ask for where they are to be found; returns how many."""
     n = 0
-    n_blocks = layout.blocks.size
+    n_blocks, n_gates = layout.blocks.size, layout.gates.size
     for i in range(start, stop):
         both = layout.direction >= 0 and rows[i, layout.direction] == BOTH
+        places[i] = NONE
         for slot in range(n_blocks):
             first = layout.blocks[slot]
-            places[i, 0, slot] = NONE
-            places[i, 1, slot] = NONE
-            if not rows[i, first + ON] > 0.0:
+            if rows[i, first + ON] > 0.0:
+                if read_nb(rows, words, i, first, tables, learners, waiting.keys[n]):
+                    n = _ask_nb(index, tables, i, slot, both, places, waiting, n)
+                else:
+                    places[i, 0, slot] = UNREADABLE
+        for gate in range(n_gates):
+            choice = rows[i, layout.gates[gate]]
+            if not choice > 0.0:
                 continue
-            if not read_nb(rows, words, i, first, tables.flips.size, waiting.keys[n]):
-                places[i, 0, slot] = UNREADABLE
-                continue
-            waiting.places[n] = 2 * n_blocks * i + slot
-            waiting.tags[n] = tag_nb(waiting.keys[n])
-            fetch_slot_nb(index, waiting.tags[n])
-            n += 1
-            if both:
+            if choice < tables.gates.shape[1]:
                 for at in range(CONDITION_KEY):
-                    waiting.keys[n, at] = waiting.keys[n - 1, at]
-                mirror_nb(waiting.keys[n], tables)
-                waiting.places[n] = waiting.places[n - 1] + n_blocks
-                waiting.tags[n] = tag_nb(waiting.keys[n])
-                fetch_slot_nb(index, waiting.tags[n])
-                n += 1
+                    waiting.keys[n, at] = tables.gates[gate, int(choice), at]
+                n = _ask_nb(index, tables, i, n_blocks + gate, both, places, waiting, n)
+            else:
+                places[i, 0, n_blocks + gate] = UNREADABLE
+        for learner in range(layout.learners.size):
+            column, slot = layout.learners[learner], n_blocks + n_gates + 2 * learner
+            if rows[i, column] > 0.0 and rows[i, column + VOTES] > 0.0:
+                vote_nb(tables.score, rows[i, column + EDGE], learners[i, learner], waiting.keys[n])
+                n = _ask_nb(index, tables, i, slot, True, places, waiting, n)
+                if rows[i, column + TRUST] > 0.0:
+                    vote_nb(tables.confidence, rows[i, column + TRUST], learners[i, learner], waiting.keys[n])
+                    n = _ask_nb(index, tables, i, slot + 1, False, places, waiting, n)
+    return n
+
+
+@njit(inline="always")
+def _ask_nb(
+    index: Index, tables: Operands, i: int, slot: int, both: bool, places: Integers, waiting: Waiting, n: int
+) -> int:
+    """Ask for the condition of the key `n`, and for its mirror if `both`; returns how many keys there are then."""
+    waiting.places[n] = (2 * i) * places.shape[2] + slot
+    waiting.tags[n] = tag_nb(waiting.keys[n])
+    fetch_slot_nb(index, waiting.tags[n])
+    n += 1
+    if both:
+        for at in range(CONDITION_KEY):
+            waiting.keys[n, at] = waiting.keys[n - 1, at]
+        mirror_nb(waiting.keys[n], tables)
+        waiting.places[n] = waiting.places[n - 1] + places.shape[2]
+        waiting.tags[n] = tag_nb(waiting.keys[n])
+        fetch_slot_nb(index, waiting.tags[n])
+        n += 1
     return n
 
 
@@ -191,7 +222,7 @@ def place_operands_nb(
         places[at, 1] = NONE
         for side in range(2 - ((packed >> AT_AGAINST) & 1)):
             shift, first = (AT_LEFT, LEFT_WORD) if side == 0 else (AT_RIGHT, RIGHT_WORD)
-            key[0] = np.uint64((packed >> shift) & PAIR_BITS)
+            key[0] = np.uint64((packed >> shift) & SERIES_BITS)
             for slot in range(MAX_PARAMETERS):
                 key[1 + slot] = condition[first + slot]
             tag = tag_nb(key)

@@ -171,11 +171,13 @@ def trial_variance(sharpes: Float64) -> float:
 
 def _segment_returns(phenotypes: Float64, segment: Segment, costs: Costs) -> Float64:
     """Returns `(n, bars of all windows)` of each strategy, NaN where an operand failed."""
-    rows, plays = frozen(phenotypes, np.float64), stage(segment.bank, costs, segment.windows)
+    rows = frozen(phenotypes, np.float64)
+    scales, scale_rows = segment.bank.scales(rows)
+    plays = stage(segment.bank, costs, segment.windows, scales)
     returns = np.empty((len(rows), sum(window.n_bars for window in segment.windows)))
     scratch = np.empty(N_ACCOUNT), empty_tally()
     for part in segment.bank.placed(rows, (plays.first, plays.stop)):
-        returns_nb(plays, rows, *part, *scratch, returns)
+        returns_nb(plays, rows, frozen(scale_rows), *part, *scratch, returns)
     return returns
 
 

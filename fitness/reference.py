@@ -30,10 +30,29 @@ fee.
 exit at bar `x`, at its open or within it, a cooldown of M allows the next decision at the close of `x+M`, so that M
 bars after `x` see no entry. Without cooldown the close of `x` itself may decide.
 
+**Drawdown breaker.** It watches realised equity, the cash while flat. Its reference is the highest since the start of
+the window, or since it last re-armed. A trade that ends with `cash <= reference * (1 - breaker)` halts trading: as
+after a cooldown of `rearm` bars, if that is longer than the strategy's own, no entry is decided, and a position that
+leaves at an open is not reversed. Then it is armed again, with the cash of that time, which is that of the exit, as its
+reference. It closes no position and sees no loss that is not realised: stops do that.
+
 **Size.** `units = fraction * equity / (fill * (1 + fee) + fee_per_unit)`, or `risk * equity / stop distance` with the
 tighter of stop and trailing distance; never above `leverage_cap` times the equity over that unit cost; rounded down to
-lots. No units,
-or a size by risk without any stop: no entry.
+lots. No units, or a size by risk without any stop: no entry. The fraction is the strategy's size itself, or
+
+- by volatility and by confidence: the size times the strategy's `scale` at the decision bar. For volatility that is the
+  inverse of the market's volatility a year (sizing.py), so that the size is the volatility wanted (Moskowitz, Ooi,
+  Pedersen 2012, "Time series momentum", eq. 5); for confidence it is how sure the learners are, in [0, 1]. A scale that
+  is NaN or not above 0: no entry. At most 100, which matters where leverage has no cap.
+- by Kelly: the size times `mean / variance` of the account's own trades so far, each trade's profit over its entry
+  notional, the variance that of a sample (Kelly 1956, "A new interpretation of information rate"; Thorp 2006, "The
+  Kelly criterion in blackjack, sports betting and the stock market", section 7.1, without interest). At
+  least 0.01, so that it goes on learning, also where the mean is not above 0; at most the leverage cap, and 100 without
+  one, also where the variance is 0. Until 10 trades have ended it is 0.1. A trade that ends at an open counts for the
+  reversal at that open, as its cash does.
+
+**Windows.** Each begins anew: cash, the breaker's reference, the trades that Kelly's fraction is estimated from. So two
+windows merge to the whole only where nothing of that would have been carried over: without breaker and Kelly.
 
 **What a fill costs.** A market or stop order fills worse by the bar's slippage (cost_models.py: a fraction, more where
 it is volatile) plus `impact * sqrt(units)`, together at most half the price; a target is a limit order and fills at
@@ -60,12 +79,24 @@ cash, at an exit the last mark, or the entry equity on the entry bar. A bar coun
 its open.
 """
 
-from math import inf, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitness.costs import MOST_LOTS, WORST_FILL, Costs, OrderKind, Risk, SizeKind
+from fitness.costs import (
+    KELLY_FIRST,
+    KELLY_LEAST,
+    KELLY_TRADES,
+    MOST_FRACTION,
+    MOST_LOTS,
+    SCALED,
+    WORST_FILL,
+    Costs,
+    OrderKind,
+    Risk,
+    SizeKind,
+)
 from fitness.kernel_bars import Fill, PriceBars, kernel_bars
 from fitness.reference_account import (
     FLAT,
@@ -91,6 +122,7 @@ def simulate(
     window: tuple[int, int],
     risk: NDArray[np.float64],
     costs: Costs,
+    scale: NDArray[np.float64] | None = None,
 ) -> Simulation:
     """Tally, trades and equity of one strategy in one window: as `simulation.simulate_one`, slowly.
 
@@ -101,10 +133,12 @@ def simulate(
         window: start and stop.
         risk: `(N_RISK,)`.
         costs: of the market.
+        scale: `(n_bars,)`, or None for a strategy without one.
     """
     start, stop = window
     risks = {column: float(risk[column]) for column in Risk}
-    account = Account(costs=costs, risk=risks, cash=costs.start_equity, marked=costs.start_equity, ready=start)
+    equity = costs.start_equity
+    account = Account(costs=costs, risk=risks, cash=equity, marked=equity, reference=equity, ready=start)
     fills = kernel_bars(bars, atr, costs).fills
     for t in range(start, stop):
         bar = Bar(
@@ -113,6 +147,7 @@ def simulate(
             low=float(bars.low[t]),
             close=float(bars.close[t]),
             atr_before=float(atr[t - 1]) if t > start else inf,
+            scale_before=float(scale[t - 1]) if scale is not None and t > start else nan,
             slippage=float(fills[t, Fill.SLIPPAGE]),
             impact=float(fills[t, Fill.IMPACT]),
             capacity=float(fills[t, Fill.CAPACITY]),
@@ -167,7 +202,7 @@ def leave_if_due(
     sold = fillable(account, position.units, bar)
     price = market_price(bar, bar.open, -position.side, sold)
     leave(account, position, t, bar, price, sold, reason, at_open=True)
-    if account.position is not None or bars_of(account, Risk.COOLDOWN) > 0:
+    if account.position is not None or account.ready > t:
         return FLAT
     if position.side == LONG:
         return SHORT if short_entry and not short_exit else FLAT
@@ -230,8 +265,30 @@ def size(account: Account, equity: float, fill: float, bar: Bar, most_units: flo
             return 0.0
         units = account.risk[Risk.SIZE] * equity / stop_distance
     else:
-        units = account.risk[Risk.SIZE] * equity / unit_cost
+        units = fraction(account, bar) * equity / unit_cost
     return in_lots(account, min(units, most, most_units))
+
+
+def fraction(account: Account, bar: Bar) -> float:
+    """The fraction of equity to enter with, before the cap on leverage; 0 for no entry."""
+    kind, wanted = account.risk[Risk.SIZE_KIND], account.risk[Risk.SIZE]
+    if kind in SCALED:
+        scaled = wanted * bar.scale_before
+        return min(scaled, MOST_FRACTION) if bar.scale_before > 0.0 and scaled > 0.0 else 0.0
+    return kelly(account, wanted) if kind == SizeKind.KELLY else wanted
+
+
+def kelly(account: Account, multiple: float) -> float:
+    """A multiple of Kelly's fraction, as the trades that have ended tell it."""
+    n = len(account.trades)
+    if n < KELLY_TRADES:
+        return KELLY_FIRST
+    variance = account.squares / (n - 1)
+    if not (multiple > 0.0 and account.mean_outcome > 0.0):
+        return KELLY_LEAST
+    if not variance > 0.0:
+        return MOST_FRACTION
+    return min(max(multiple * (account.mean_outcome / variance), KELLY_LEAST), MOST_FRACTION)
 
 
 def in_lots(account: Account, units: float) -> float:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fitness.costs import Costs, Risk
+from fitness.costs import Costs, Risk, SizeKind
 from fitness.kernel_bars import LANES
 from fitness.tally import N_TRADE, ExitReason, Tally
 
@@ -19,13 +19,15 @@ LONG, SHORT, FLAT = 1, -1, 0
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar's prices, the ATR at the decision before it, and what the cost models say of it."""
+    """One bar's prices, ATR and scale at the decision before it, and what the cost models say of it."""
 
     open: float
     high: float
     low: float
     close: float
     atr_before: float
+    scale_before: float
+    """The strategy's scale at the decision before it; NaN where it has none."""
     slippage: float
     impact: float
     capacity: float
@@ -73,6 +75,8 @@ class Account:
     cash: float
     marked: float
     """Equity at the close before."""
+    reference: float
+    """Highest cash while flat since the start or the last re-arm of the breaker."""
     position: Position | None = None
     ready: int = 0
     """The first bar at whose close an entry may be decided."""
@@ -82,6 +86,10 @@ class Account:
     equity: list[float] = field(default_factory=list)
     bars: list[int] = field(default_factory=list)
     """The bar of each equity."""
+    mean_outcome: float = 0.0
+    """Of the trades that have ended: profit over entry notional, by Welford's recursion."""
+    squares: float = 0.0
+    """Sum of squares of the distances of these outcomes from their mean."""
 
 
 def fees(account: Account, notional: float, units: float) -> float:
@@ -125,11 +133,31 @@ def leave(
         )
     )
     account.position = None
-    account.ready = t + bars_of(account, Risk.COOLDOWN)
+    if account.risk[Risk.SIZE_KIND] == SizeKind.KELLY:
+        learn(account, profit, position.entry_units * position.entry_price)
+    account.ready = t + pause(account)
+
+
+def learn(account: Account, profit: float, notional: float) -> None:
+    """Takes the last trade into mean and squares of the outcomes."""
+    outcome = profit / notional if notional > 0.0 else 0.0
+    away = outcome - account.mean_outcome
+    account.mean_outcome = account.mean_outcome + away / len(account.trades)
+    account.squares += away * (outcome - account.mean_outcome)
+
+
+def pause(account: Account) -> int:
+    """Bars without entry after the trade that has just ended: the cooldown, or more if it trips the breaker."""
+    cooldown, breaker = bars_of(account, Risk.COOLDOWN), account.risk[Risk.BREAKER]
+    if breaker > 0.0 and account.cash <= account.reference * (1.0 - breaker):
+        account.reference = account.cash
+        return max(cooldown, bars_of(account, Risk.REARM))
+    account.reference = max(account.reference, account.cash)
+    return cooldown
 
 
 def bars_of(account: Account, column: Risk) -> int:
-    """A time stop or cooldown: whole bars, at least 0."""
+    """A time stop, a cooldown or the breaker's halt: whole bars, at least 0."""
     return max(int(account.risk[column]), 0)
 
 

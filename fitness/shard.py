@@ -6,11 +6,12 @@ another process, and is ready sooner without a data-frame library.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +32,8 @@ class Shard:
         bars_per_year: for annual figures.
         content_hash: sha256 over symbol, timeframe and the values of all bars, however they are stored.
         quality: 0 to 1, see quality.py.
+        extra: further columns (strategies/extra_columns.py) by name, sorted: (n_bars,) float64, C-contiguous,
+            read-only, NaN where a value is missing.
     """
 
     symbol: str
@@ -44,16 +47,19 @@ class Shard:
     bars_per_year: float
     content_hash: str
     quality: float
+    extra: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("timestamps", *VALUES):
-            values = np.ascontiguousarray(getattr(self, name), dtype=np.int64 if name == "timestamps" else np.float64)
-            frozen = values.view()
-            frozen.flags.writeable = False
-            object.__setattr__(self, name, frozen)
+            object.__setattr__(
+                self, name, _frozen(getattr(self, name), np.int64 if name == "timestamps" else np.float64)
+            )
+        extra = {name: _frozen(self.extra[name], np.float64) for name in sorted(self.extra)}
+        object.__setattr__(self, "extra", MappingProxyType(extra))
 
     def __reduce__(self) -> tuple[type["Shard"], tuple[object, ...]]:
-        return Shard, tuple(getattr(self, field.name) for field in fields(self))
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Shard, tuple({**values, "extra": dict(self.extra)}.values())
 
     @property
     def n_bars(self) -> int:
@@ -65,17 +71,24 @@ class Shard:
         if n_bars >= self.n_bars:
             return self
         values = {name: getattr(self, name)[:n_bars] for name in VALUES}
+        extra = {name: column[:n_bars] for name, column in self.extra.items()}
         stamps = self.timestamps[:n_bars]
-        return replace(
-            self, timestamps=stamps, **values, content_hash=bars_hash(self.symbol, self.timeframe, stamps, values)
-        )
+        found = bars_hash(self.symbol, self.timeframe, stamps, {**values, **extra})
+        return replace(self, timestamps=stamps, **values, extra=extra, content_hash=found)
 
     def frame(self) -> "pl.DataFrame":
         """The bars as a frame, columns as in the store."""
         import polars as pl
 
         columns = {"timestamp": pl.Series(self.timestamps).cast(pl.Datetime("us", "UTC"))}
-        return pl.DataFrame({**columns, **{name: getattr(self, name) for name in VALUES}})
+        return pl.DataFrame({**columns, **{name: getattr(self, name) for name in VALUES}, **self.extra})
+
+
+def _frozen(values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """A read-only view, C-contiguous; the array itself stays as it is."""
+    frozen = np.ascontiguousarray(values, dtype=dtype).view()
+    frozen.flags.writeable = False
+    return frozen
 
 
 def bars_hash(
@@ -87,10 +100,15 @@ def bars_hash(
         symbol: of the bars.
         timeframe: likewise.
         timestamps: `(n_bars,)` microseconds UTC.
-        values: `(n_bars,)` each of `VALUES`; -0.0 counts as 0.0.
+        values: `(n_bars,)` each of `VALUES`; -0.0 counts as 0.0. Further ones count by their names, sorted; there every
+            NaN counts as the same.
     """
     digest = hashlib.sha256(f"{FORMAT}\n{symbol}\n{timeframe}\n{len(timestamps)}\n".encode())
     digest.update(timestamps.astype("<i8").tobytes())
     for name in VALUES:
         digest.update((values[name] + 0.0).astype("<f8").tobytes())  # + 0.0 makes -0.0 and 0.0 one
+    for name in sorted(set(values) - set(VALUES)):
+        column = values[name]
+        digest.update(f"\n{name}\n".encode())
+        digest.update(np.where(np.isnan(column), np.nan, column + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()

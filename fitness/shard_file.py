@@ -1,8 +1,9 @@
 """The file of a shard: its place in a store, and the bytes in it.
 
-Parquet with zstd, columns `timestamp` and `open` to `volume`. What is known of the bars lies in the file's own
-metadata as canonical JSON (key `studbook`), so that bars and knowledge can't come apart. A second key holds a seal, the
-sha256 of the whole file with the seal's own digits as zeros: one flipped bit anywhere is seen before any decoder runs.
+Parquet with zstd, columns `timestamp`, `open` to `volume`, and extra ones where there are any. What is known of the
+bars lies in the file's own metadata as canonical JSON (key `studbook`), so that bars and knowledge can't come apart. A
+second key holds a seal, the sha256 of the whole file with the seal's own digits as zeros: one flipped bit anywhere is
+seen before any decoder runs.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from fitness.checks import COLUMNS, SCHEMA
+from fitness.extra_columns import extra_names
 from fitness.shard import FORMAT, VALUES, bars_hash
 from fitness.timeframes import timeframe_us
 from strategies.errors import DataError
@@ -45,6 +47,7 @@ class ShardInfo:
         content_hash: of the bars.
         problem: why the file can't be used; empty if it can as far as its metadata tell.
         note: what the last operation did with it, such as `written` or `kept`.
+        extra: names of its extra columns, sorted.
     """
 
     symbol: str
@@ -60,6 +63,7 @@ class ShardInfo:
     content_hash: str = ""
     problem: str = ""
     note: str = ""
+    extra: tuple[str, ...] = ()
 
 
 def shard_path(root: Path, symbol: str, timeframe: str) -> Path:
@@ -91,7 +95,7 @@ def check_symbol(symbol: str) -> None:
 
 def content_hash(frame: pl.DataFrame, symbol: str, timeframe: str) -> str:
     """Sha256 over the names and the values of all columns, see `bars_hash`: equal for equal bars, however encoded."""
-    values = {name: frame[name].to_numpy() for name in VALUES}
+    values = {name: frame[name].to_numpy() for name in (*VALUES, *extra_names(frame.columns))}
     return bars_hash(symbol, timeframe, frame["timestamp"].cast(pl.Int64).to_numpy(), values)
 
 
@@ -160,23 +164,26 @@ def metadata_of(data: bytes, path: Path, symbol: str, timeframe: str) -> ShardIn
         raise _damaged(path, f"its format is {known['format']}, this Studbook reads {FORMAT}")
     if (known["symbol"], known["timeframe"]) != (symbol, timeframe):
         raise _damaged(path, f"it holds {known['symbol']} {known['timeframe']}")
-    wanted = {field.name for field in fields(ShardInfo)} - {"symbol", "timeframe", "path", "problem", "note"}
-    return replace(ShardInfo(symbol, timeframe, path), **{name: known[name] for name in wanted})
+    wanted = {field.name for field in fields(ShardInfo)} - {"symbol", "timeframe", "path", "problem", "note", "extra"}
+    values = {name: known[name] for name in wanted}
+    return replace(ShardInfo(symbol, timeframe, path), **values, extra=tuple(known.get("extra", ())))
 
 
 def decode(data: bytes, path: Path) -> pl.DataFrame:
-    """The bars in the bytes of the file at `path`, columns and types as in `SCHEMA`, without nulls.
+    """The bars in the bytes of the file at `path`, columns and types as in `SCHEMA`, without nulls, and extra columns.
 
     Raises:
         DataError: not Parquet, or other columns or types.
     """
     try:
-        frame = pl.scan_parquet(io.BytesIO(data)).select(COLUMNS).collect()
+        lazy = pl.scan_parquet(io.BytesIO(data))
+        extra = extra_names(lazy.collect_schema().names())
+        frame = lazy.select(*COLUMNS, *extra).collect()
     except _UNREADABLE as error:
         raise _damaged(path, f"not readable as Parquet ({_first_line(error)})") from error
-    if dict(frame.schema) != SCHEMA:
+    if dict(frame.schema) != {**SCHEMA, **dict.fromkeys(extra, pl.Float64())}:
         raise _damaged(path, f"its columns are {dict(frame.schema)}")
-    if any(frame[name].null_count() for name in COLUMNS):
+    if any(frame[name].null_count() for name in frame.columns):
         raise _damaged(path, "values are missing")
     return frame
 

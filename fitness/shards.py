@@ -1,8 +1,8 @@
 """The store of shards: one symbol and timeframe of bars each, kept as Parquet and loaded as read-only arrays.
 
 A store is a folder of hive partitions, `symbol=S/timeframe=T/bars.parquet`, with the columns `timestamp` (bar-open
-time, UTC), `open`, `high`, `low`, `close`, `volume` (shard_file.py). A load reads the file once, compares its hashes
-and judges the bars again: a damaged file is refused by name.
+time, UTC), `open`, `high`, `low`, `close`, `volume` and those of `EXTRA_COLUMNS` that the source had (shard_file.py). A
+load reads the file once, compares its hashes and judges the bars again: a damaged file is refused by name.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from fitness.checks import COLUMNS, SCHEMA, VALUES, check_bars, refuse_errors
+from fitness.extra_columns import extra_names, with_missing
 from fitness.files import atomic_write_bytes
 from fitness.quality import Judgement, judge
 from fitness.shard import FORMAT, Shard
@@ -27,6 +28,7 @@ from fitness.shard_file import (
 )
 from fitness.timeframes import timeframe_us
 from strategies.errors import DataError
+from strategies.extra_columns import EXTRA_COLUMNS
 
 __all__ = [
     "Shard",
@@ -54,6 +56,7 @@ def shard_of(frame: pl.DataFrame, symbol: str, timeframe: str, *, bars_per_year:
     timeframe_us(timeframe)
     where = f"{symbol} {timeframe}"
     refuse_errors(check_bars(frame, where), where)
+    frame = with_missing(frame)
     columns = {name: frame[name].to_numpy() + 0.0 for name in VALUES}
     return Shard(
         symbol=symbol,
@@ -63,6 +66,7 @@ def shard_of(frame: pl.DataFrame, symbol: str, timeframe: str, *, bars_per_year:
         bars_per_year=bars_per_year,
         content_hash=content_hash(frame, symbol, timeframe),
         quality=quality,
+        extra={name: frame[name].to_numpy() + 0.0 for name in extra_names(frame.columns)},
     )
 
 
@@ -79,7 +83,7 @@ def write_shard(
     """Judge the bars and put them into the store, whole or not at all; an older file of that name is replaced.
 
     Args:
-        frame: columns as in the store; others are left out.
+        frame: columns as in the store, extra ones among them; others are left out.
         root: folder of the store, made if missing.
         symbol: its name.
         timeframe: that of the bars.
@@ -105,7 +109,8 @@ def write_judged(
         DataError: bad name, or a disk that refuses.
     """
     path = shard_path(root, symbol, timeframe)
-    bars = frame.select(COLUMNS)
+    extra = extra_names(frame.columns)
+    bars = with_missing(frame.select(*COLUMNS, *extra))
     known = {
         "format": FORMAT,
         "symbol": symbol,
@@ -118,6 +123,7 @@ def write_judged(
         "quality": judgement.quality,
         "source": source,
         "content_hash": content_hash(bars, symbol, timeframe),
+        **({"extra": extra} if extra else {}),
     }
     try:
         atomic_write_bytes(path, encode(bars, known))
@@ -159,7 +165,8 @@ def load_shard(root: Path, symbol: str, timeframe: str, start: str | None = None
 def scan_bars(root: Path) -> pl.LazyFrame:
     """All bars of a store as one lazy frame with `symbol` and `timeframe`; filters and selections prune what is read.
 
-    For looking around: nothing is verified. What feeds a fitness goes through `load_shard`.
+    Extra columns are null where a shard has none. For looking around: nothing is verified. What feeds a fitness goes
+    through `load_shard`.
 
     Raises:
         DataError: the store has no shard.
@@ -168,7 +175,11 @@ def scan_bars(root: Path) -> pl.LazyFrame:
         raise _no_store(root)
     pattern = f"{Path(root).as_posix()}/symbol=*/timeframe=*/{FILE_NAME}"
     return pl.scan_parquet(
-        pattern, hive_partitioning=True, hive_schema={"symbol": pl.String(), "timeframe": pl.String()}
+        pattern,
+        schema={**SCHEMA, **dict.fromkeys(EXTRA_COLUMNS, pl.Float64())},
+        missing_columns="insert",
+        hive_partitioning=True,
+        hive_schema={"symbol": pl.String(), "timeframe": pl.String()},
     )
 
 

@@ -2,7 +2,8 @@
 
 A tally is a row of plain sums from which every measure follows (measures.py). The fields form a monoid: the tallies of
 two consecutive windows merge to the tally of the whole, exactly up to rounding, where the account is flat at the
-boundary. So folds, shards and batches can be computed anywhere and put together later.
+boundary and nothing else is carried over it: no cooldown, no halt of a breaker, no trades that a later size is
+estimated from. So folds, shards and batches can be computed anywhere and put together later.
 
 Per-bar return: `r[t] = equity[t] / equity[t-1] - 1` for every bar of the window `[start, stop)`, with equity marked at
 the closes and `equity[start-1]` the equity at the start. The first bar of a window is always flat (its close is the

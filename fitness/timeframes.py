@@ -9,6 +9,7 @@ import difflib
 
 import polars as pl
 
+from fitness.extra_columns import how_coarser, with_missing
 from strategies.errors import DataError
 
 MINUTE_US = 60_000_000
@@ -54,8 +55,11 @@ def derive(frame: pl.DataFrame, source: str, target: str) -> pl.DataFrame:
     an exchange's daily ones are thus complete only up to the week before the last, unless the data reach Sunday. A
     first window that the data enter half-way is kept: it is whole as far as the data know.
 
+    Of extra columns, counts and volumes add up and others have their last value; where a part of that is missing, it is
+    missing (NaN).
+
     Args:
-        frame: checked bars, sorted, columns `timestamp` (bar-open time, UTC) and `open` to `volume`.
+        frame: checked bars, sorted, columns `timestamp` (bar-open time, UTC), `open` to `volume`, and extra ones.
         source: timeframe of `frame`.
         target: timeframe wanted; `source` itself gives `frame` back.
 
@@ -73,12 +77,17 @@ def derive(frame: pl.DataFrame, source: str, target: str) -> pl.DataFrame:
     if coarse == fine or frame.is_empty():
         return frame
     _refuse_straddling(frame, source, target)
-    bars = frame.group_by_dynamic("timestamp", every=target, closed="left", label="left").agg(
-        pl.col("open").first(),
-        pl.col("high").max(),
-        pl.col("low").min(),
-        pl.col("close").last(),
-        pl.col("volume").sum(),
+    bars = (
+        with_missing(frame)
+        .group_by_dynamic("timestamp", every=target, closed="left", label="left")
+        .agg(
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("volume").sum(),
+            *how_coarser(frame.columns),
+        )
     )
     reached = frame["timestamp"].cast(pl.Int64)[-1] + fine
     return bars.filter(pl.col("timestamp").cast(pl.Int64) + coarse <= reached)

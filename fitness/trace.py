@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fitness.bank import FeatureBank
 from fitness.bits import n_words
 from fitness.costs import Costs, risk_row
-from fitness.evaluate import check_inputs, check_windows, risk_rows, role_masks
+from fitness.evaluate import check_inputs, check_windows, risk_rows, role_masks, scale_of
 from fitness.folds import Window
 from fitness.shard import Shard
 from fitness.simulation import simulate_one
@@ -92,8 +92,9 @@ def trace(phenotype: Float64, shard: Shard, window: Window, costs: Costs, bank: 
         window=(window.start, window.stop),
         risk=risk_rows(rows)[0],
         costs=costs,
+        scale=scale_of(phenotype, bank),
     )
-    return _trace_of(found, shard, window, costs)
+    return trace_of(found, shard, window, costs)
 
 
 def trace_buy_and_hold(shard: Shard, window: Window, costs: Costs) -> Trace:
@@ -113,10 +114,11 @@ def trace_buy_and_hold(shard: Shard, window: Window, costs: Costs) -> Trace:
         risk=risk_row(),
         costs=costs,
     )
-    return _trace_of(found, shard, window, costs)
+    return trace_of(found, shard, window, costs)
 
 
-def _trace_of(found: Simulation, shard: Shard, window: Window, costs: Costs) -> Trace:
+def trace_of(found: Simulation, shard: Shard, window: Window, costs: Costs) -> Trace:
+    """What a simulation did, with times and in units of the start equity."""
     initial = costs.start_equity
     trades = _trade_records(found.trades, shard.timestamps, initial)
     positions = np.zeros(window.n_bars, dtype=np.int8)

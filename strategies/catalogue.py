@@ -1,8 +1,9 @@
-"""The catalogue of operand kinds: everything a condition may read, discovered from TA-Lib itself.
+"""The catalogue of operand kinds: everything a condition may read.
 
-One kind for each output of each function, and `PRICE`, the bare bar column, as kind 0. What is known of them comes from
-the snapshot that ships with the package, or is discovered anew where that is of another TA-Lib. Built at the first
-call and kept.
+`PRICE`, the bare bar column, is kind 0; then come TA-Lib's, one for each output of each function, discovered from
+TA-Lib itself; then our own features, which declare what they are; last what a strategy's learners say. What is known of
+TA-Lib's comes from the snapshot that ships with the package, or is discovered anew where that is of another TA-Lib.
+Built at the first call and kept.
 """
 
 import difflib
@@ -14,14 +15,18 @@ from numpy.typing import NDArray
 
 from strategies import catalogue_snapshot
 from strategies.errors import StrategyError
+from strategies.features import FEATURES
+from strategies.features.kinds import LEARNER_KINDS, kinds_of, learner_mirrors, mirrors_of
 from strategies.operand_kind import (
     CLOSE,
+    LEVEL_ONLY,
     PERCENT_OF_CLOSE,
     PRICE,
     SOURCES,
     VOLUME,
     Discovery,
     Group,
+    Mirror,
     OperandKind,
     group_on,
     level_range_on,
@@ -31,6 +36,7 @@ from strategies.scales import Scale
 
 __all__ = [
     "CLOSE",
+    "LEVEL_ONLY",
     "PERCENT_OF_CLOSE",
     "PRICE",
     "SOURCES",
@@ -41,6 +47,7 @@ __all__ = [
     "discovery",
     "groups",
     "kind_index",
+    "kind_mirrors",
     "level_range_of",
     "level_unit_of",
     "put_aside",
@@ -59,9 +66,18 @@ def discovery() -> Discovery:
     return known
 
 
+@functools.cache
 def catalogue() -> tuple[OperandKind, ...]:
-    """Every kind of operand in a stable order: PRICE, then TA-Lib's by function name and output."""
-    return discovery().kinds
+    """Every kind of operand in a stable order: PRICE, TA-Lib's by function and output, `FEATURES`, learners."""
+    return *discovery().kinds, *kinds_of(FEATURES.values()), *LEARNER_KINDS
+
+
+@functools.cache
+def kind_mirrors() -> tuple[Mirror, ...]:
+    """What each kind of the catalogue becomes upside down, in its order."""
+    known = discovery()
+    ours = mirrors_of(FEATURES.values(), len(known.kinds))
+    return *known.mirrors, *ours, *learner_mirrors(len(known.kinds) + len(ours))
 
 
 def put_aside() -> Mapping[str, str]:
@@ -114,7 +130,7 @@ def compatible(kind: int, source: int) -> NDArray[np.int64]:
 
     Returns:
         Read-only `(m, 2)` rows of kind and source, sorted, itself among them; the source of a kind that takes none is
-        the close.
+        the close. No row for a kind that may be compared with a constant level alone.
     """
     entry = catalogue()[kind]
     return groups()[group_on(entry, source if entry.takes_source else CLOSE)]
@@ -126,8 +142,9 @@ def groups() -> Mapping[Group, NDArray[np.int64]]:
     members: dict[Group, list[tuple[int, int]]] = {}
     for kind, entry in enumerate(catalogue()):
         for source in range(len(SOURCES)) if entry.takes_source else (CLOSE,):
-            members.setdefault(group_on(entry, source), []).append((kind, source))
-    rows_of = {group: np.array(rows, dtype=np.int64) for group, rows in members.items()}
-    for rows in rows_of.values():
-        rows.flags.writeable = False
+            rows = members.setdefault(group_on(entry, source), [])
+            rows += [] if entry.peers == LEVEL_ONLY else [(kind, source)]
+    rows_of = {group: np.array(rows, dtype=np.int64).reshape(-1, 2) for group, rows in members.items()}
+    for table in rows_of.values():
+        table.flags.writeable = False
     return rows_of

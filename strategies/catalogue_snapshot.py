@@ -29,6 +29,7 @@ DISCOVERING = (
     "mirror_search",
     "operand_columns",
     "operand_kind",
+    "patterns",
     "probes",
     "scales",
     "talib_library",

@@ -1,8 +1,9 @@
 """Genomes to phenotypes, whole populations at once.
 
 A phenotype row has the genome's columns in natural units and is canonical: conditions that are off are gone and the
-rest moved up, genes that say nothing are 0. Two rows are equal if and only if their strategies are. Every genome,
-also one out of bounds or NaN, decodes to a valid strategy: what does not fit is bent to the nearest thing that does.
+rest moved up, learners that nobody asks are gone, genes that say nothing are 0. Two rows are equal if and only if their
+strategies are. Every genome, also one out of bounds or NaN, decodes to a valid strategy: what does not fit, or what the
+language of the job does not say, is bent to something that does.
 
 The work is compiled. Numba is imported when it is first asked for, so a strategy can be read without it.
 """
@@ -12,17 +13,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.genes import FIELD, N_GENES
+from strategies.genes import FIELD, N_GENES, OPERAND_FIELDS
+from strategies.language import DEFAULT, Language
 from strategies.views import frozen
 
 Rows = NDArray[np.float64]
-LEFT: Final = [FIELD[f"left.{name}"] for name in ("kind", "source", "p0", "p1", "p2", "lag")]
-RIGHT: Final = [FIELD[f"right.{name}"] for name in ("kind", "source", "p0", "p1", "p2", "lag")]
+LEFT: Final = [FIELD[f"left.{name}"] for name in OPERAND_FIELDS]
+RIGHT: Final = [FIELD[f"right.{name}"] for name in OPERAND_FIELDS]
 
 
 def bounded(genomes: NDArray[Any]) -> Rows:
     """Return a copy of `genomes` (n, N_GENES) inside the gene bounds; NaN becomes the low bound."""
-    from strategies.expression import bound_nb, tables
+    from strategies.expression import bound_nb
+    from strategies.expression_tables import tables
 
     rows = frozen(genomes, np.float64).reshape(-1, N_GENES)
     out = np.empty(rows.shape)
@@ -30,13 +33,14 @@ def bounded(genomes: NDArray[Any]) -> Rows:
     return out
 
 
-def express(genomes: NDArray[Any]) -> Rows:
-    """Return the phenotypes (n, N_GENES) of `genomes` (n, N_GENES), canonical and always valid."""
-    from strategies.expression import express_nb, tables
+def express(genomes: NDArray[Any], language: Language = DEFAULT) -> Rows:
+    """Return the phenotypes (n, N_GENES) of `genomes` (n, N_GENES), canonical and always valid in `language`."""
+    from strategies.expression import express_nb
+    from strategies.expression_tables import tables
 
     rows = bounded(genomes)
     out = np.zeros(rows.shape)
-    express_nb(frozen(rows, np.float64), tables(), out)
+    express_nb(frozen(rows, np.float64), tables(language), out)
     return out
 
 

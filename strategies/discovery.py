@@ -1,10 +1,12 @@
 """What the catalogue is built from: every TA-Lib function examined, and the mirror of every operand kind.
 
 Nothing is typed function by function: names, inputs, parameters and defaults are TA-Lib's, and what an output is
-measured in, how far back it remembers and what it ranges over is found by `examination`. It takes a third of a second,
-so what it finds is kept in a file (`catalogue_snapshot`); this is the judge of that file.
+measured in, how far back it remembers and what it ranges over is found by `examination`; candlestick patterns are all
+of one kind (`patterns`). It takes a good third of a second, so what it finds is kept in a file (`catalogue_snapshot`);
+this is the judge of that file.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -20,23 +22,34 @@ from strategies.operand_kind import (
     PERCENT_OF_CLOSE,
     PRICE,
     Discovery,
+    Mirror,
     OperandKind,
 )
-
-_PATTERNS_LATER = "pattern recognition comes with a later issue"
+from strategies.patterns import patterns
 
 
 def discover() -> Discovery:
     """The installed TA-Lib, examined; the same on every machine."""
     kinds, aside = [PRICE], {}
     for indicator in indicators().values():
-        if indicator.group == PATTERN_GROUP:
-            aside[indicator.name] = _PATTERNS_LATER
-            continue
-        findings = _alike([examine(indicator, output) for output in range(len(indicator.outputs))])
-        kinds += [_kind(indicator, output, found) for output, found in enumerate(findings) if not found.put_aside]
-        aside.update(_reasons(indicator, findings))
-    return Discovery(tuple(kinds), MappingProxyType(aside), find_mirrors(kinds))
+        if indicator.group != PATTERN_GROUP:
+            findings = _alike([examine(indicator, output) for output in range(len(indicator.outputs))])
+            kinds += [_kind(indicator, output, found) for output, found in enumerate(findings) if not found.put_aside]
+            aside.update(_reasons(indicator, findings))
+    flags, mirrors = patterns([each for each in indicators().values() if each.group == PATTERN_GROUP])
+    return _in_order([*kinds, *flags], [*find_mirrors(kinds), *_moved(mirrors, len(kinds))], aside)
+
+
+def _moved(mirrors: Iterable[Mirror], first: int) -> list[Mirror]:
+    return [replace(mirror, kind=first + mirror.kind) for mirror in mirrors]
+
+
+def _in_order(kinds: list[OperandKind], mirrors: list[Mirror], aside: dict[str, str]) -> Discovery:
+    """PRICE, then all others by function and output, their mirrors with them."""
+    order = sorted(range(len(kinds)), key=lambda at: (kinds[at] is not PRICE, kinds[at].function, kinds[at].output))
+    place = {old: new for new, old in enumerate(order)}
+    moved = (replace(mirrors[old], kind=place[mirrors[old].kind]) for old in order)
+    return Discovery(tuple(kinds[old] for old in order), MappingProxyType(aside), tuple(moved))
 
 
 def _alike(findings: list[Finding]) -> list[Finding]:
@@ -75,6 +88,7 @@ def _kind(indicator: Indicator, output: int, found: Finding) -> OperandKind:
         is_index=found.is_index,
         defaults=indicator.defaults,
         places=tuple(place for place, _ in found.evolved),
+        family="indicator",
     )
 
 

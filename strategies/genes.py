@@ -12,18 +12,24 @@ from enum import StrEnum
 from typing import Final
 
 from strategies.catalogue import SOURCES, catalogue
+from strategies.language import MAX_TIMEFRAME
+from strategies.learners.table import ALGORITHMS, HORIZONS, MAX_FEATURES, N_HYPER, TARGETS
 from strategies.lookup import MAX_PARAMETERS
 
 N_ENTRY: Final = 4
 N_EXIT: Final = 2
+N_LEARNERS: Final = 2
 MAX_LAG: Final = 20
-
-LEVEL_STEPS: Final = 250
+MAX_WEIGHT: Final = 3
+MAX_NEEDED: Final = 8
 
 COMPARATORS: Final = (">", "<", "crosses above", "crosses below")
 DIRECTIONS: Final = ("long", "short", "both")
+CONFLICTS: Final = ("votes", "net", "veto")
+GATE_TRENDS: Final = ("any", "bull", "bear", "sideways", "not bull", "not bear", "not sideways")
+GATE_VOLATILITIES: Final = ("any", "high", "low")
 DISTANCE_KINDS: Final = ("none", "atr", "percent")
-SIZE_KINDS: Final = ("fixed", "risk")
+SIZE_KINDS: Final = ("fixed", "risk", "volatility", "confidence", "kelly")
 STOP_ATR_PERIOD: Final = 14
 
 
@@ -63,7 +69,20 @@ DISTANCES: Final = {  # by gene and distance kind: multiples of ATR, or per cent
     "target": {1: _steps(0.5, 15.0, 0.1), 2: _steps(0.5, 40.0, 0.25)},
     "trail": {1: _steps(0.5, 10.0, 0.1), 2: _steps(0.5, 25.0, 0.25)},
 }
-SIZES: Final = {0: _steps(0.1, 1.0, 0.05), 1: _steps(0.0025, 0.05, 0.0025)}  # fraction of equity; fraction at risk
+SIZES: Final = {
+    0: _steps(0.1, 1.0, 0.05),  # fraction of equity
+    1: _steps(0.0025, 0.05, 0.0025),  # fraction at risk
+    2: _steps(0.05, 0.5, 0.05),  # volatility a year
+    3: _steps(0.1, 1.0, 0.05),  # fraction of equity at full confidence
+    4: _steps(0.1, 1.0, 0.1),  # multiple of Kelly's fraction
+}
+BREAKERS: Final = (0.0,) * 10 + _steps(0.05, 0.5, 0.05)  # drawdown that halts trading
+REARMS: Final = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 250.0)  # bars until it trades again
+# The least |score|, and the least confidence, that is a vote.
+EDGES: Final = (0.0,) * 8 + (0.02,) * 4 + (0.05,) * 4 + (0.1,) * 3 + (0.15,) * 2 + (0.2, 0.25, 0.3, 0.4)
+TRUSTS: Final = (0.0,) * 21 + (0.01, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2)
+
+OPERAND_FIELDS: Final = ("kind", "source", *(f"p{slot}" for slot in range(MAX_PARAMETERS)), "lag", "timeframe")
 
 
 def _operand(prefix: str, module: str, block: str) -> list[Gene]:
@@ -72,6 +91,7 @@ def _operand(prefix: str, module: str, block: str) -> list[Gene]:
         Gene(f"{prefix}.source", GeneKind.CATEGORY, 0, len(SOURCES) - 1, module, block),
         *(Gene(f"{prefix}.p{slot}", GeneKind.UNIT, 0, 1, module, block) for slot in range(MAX_PARAMETERS)),
         Gene(f"{prefix}.lag", GeneKind.INTEGER, 0, MAX_LAG, module, block),
+        Gene(f"{prefix}.timeframe", GeneKind.INTEGER, 0, MAX_TIMEFRAME, module, block),
     ]
 
 
@@ -85,6 +105,33 @@ def _condition(module: str, number: int) -> list[Gene]:
         Gene(f"{block}.against", GeneKind.BOOLEAN, 0, 1, module, block),
         *_operand(f"{block}.right", module, block),
         Gene(f"{block}.level", GeneKind.UNIT, 0, 1, module, block),
+        Gene(f"{block}.weight", GeneKind.INTEGER, 1, MAX_WEIGHT, module, block),
+    ]
+
+
+def _learner(number: int) -> list[Gene]:
+    """How it votes, then what it is: from `algorithm` on, all that its predictions depend on."""
+    block = f"learner.{number}"
+    genes = [
+        Gene(f"{block}.on", GeneKind.BOOLEAN, 0, 1, "learner", block),
+        Gene(f"{block}.weight", GeneKind.INTEGER, 1, MAX_WEIGHT, "learner", block),
+        Gene(f"{block}.edge", GeneKind.UNIT, 0, 1, "learner", block),
+        Gene(f"{block}.trust", GeneKind.UNIT, 0, 1, "learner", block),
+        Gene(f"{block}.algorithm", GeneKind.CATEGORY, 0, len(ALGORITHMS) - 1, "learner", block),
+        Gene(f"{block}.target", GeneKind.CATEGORY, 0, len(TARGETS) - 1, "learner", block),
+        Gene(f"{block}.horizon", GeneKind.UNIT, 0, 1, "learner", block),
+        *(Gene(f"{block}.h{slot}", GeneKind.UNIT, 0, 1, "learner", block) for slot in range(N_HYPER)),
+    ]
+    for feature in range(MAX_FEATURES):
+        part = f"{block}.f{feature}"
+        genes += [Gene(f"{part}.on", GeneKind.BOOLEAN, 0, 1, "learner", part), *_operand(part, "learner", part)]
+    return genes
+
+
+def _gate() -> list[Gene]:
+    return [
+        Gene("gate.trend", GeneKind.CATEGORY, 0, len(GATE_TRENDS) - 1, "gate", "gate"),
+        Gene("gate.volatility", GeneKind.CATEGORY, 0, len(GATE_VOLATILITIES) - 1, "gate", "gate"),
     ]
 
 
@@ -101,6 +148,8 @@ def _risk() -> list[Gene]:
         ("cooldown", GeneKind.UNIT, 0, 1),
         ("size_kind", GeneKind.CATEGORY, 0, len(SIZE_KINDS) - 1),
         ("size", GeneKind.UNIT, 0, 1),
+        ("breaker", GeneKind.UNIT, 0, 1),
+        ("rearm", GeneKind.UNIT, 0, 1),
     )
     return [Gene(f"risk.{name}", kind, low, high, "risk", "risk") for name, kind, low, high in rows]
 
@@ -110,19 +159,22 @@ def _table() -> tuple[Gene, ...]:
     for module, count in (("entry", N_ENTRY), ("exit", N_EXIT)):
         for number in range(count):
             genes += _condition(module, number)
-        genes.append(Gene(f"{module}.needed", GeneKind.INTEGER, 1, count, module, f"{module}.logic"))
-    return tuple(genes + _risk())
+        genes.append(Gene(f"{module}.needed", GeneKind.INTEGER, 1, MAX_NEEDED, module, f"{module}.logic"))
+    genes.append(Gene("fusion.conflict", GeneKind.CATEGORY, 0, len(CONFLICTS) - 1, "learner", "fusion"))
+    for number in range(N_LEARNERS):
+        genes += _learner(number)
+    return tuple(genes + _gate() + _risk())
 
 
 GENES: Final = _table()
 N_GENES: Final = len(GENES)
 COLUMN: Final = {gene.name: index for index, gene in enumerate(GENES)}
-MODULES: Final = ("entry", "exit", "risk")
+MODULES: Final = ("entry", "exit", "learner", "gate", "risk")
 BLOCKS: Final = tuple(dict.fromkeys(gene.block for gene in GENES))
 BLOCK_COLUMNS: Final = {
     block: tuple(index for index, gene in enumerate(GENES) if gene.block == block) for block in BLOCKS
 }
-CONDITION_BLOCKS: Final = tuple(block for block in BLOCKS if f"{block}.on" in COLUMN)
+CONDITION_BLOCKS: Final = tuple(block for block in BLOCKS if f"{block}.comparator" in COLUMN)
 CONDITION_FIELDS: Final = tuple(GENES[index].name.removeprefix("entry.0.") for index in BLOCK_COLUMNS["entry.0"])
 FIELD: Final = {name: index for index, name in enumerate(CONDITION_FIELDS)}
 
@@ -130,6 +182,8 @@ FIELD: Final = {name: index for index, name in enumerate(CONDITION_FIELDS)}
 @functools.cache
 def fingerprint() -> str:
     """Return 16 hex digits that change when a genome would be read otherwise: genes, grids or operands changed."""
-    parts = [repr(GENES), repr(TIME_STOPS), repr(COOLDOWNS), repr(DISTANCES), repr(SIZES), repr(LEVEL_STEPS)]
+    grids = (TIME_STOPS, COOLDOWNS, DISTANCES, SIZES, BREAKERS, REARMS, EDGES, TRUSTS, HORIZONS)
+    names = (COMPARATORS, DIRECTIONS, CONFLICTS, GATE_TRENDS, GATE_VOLATILITIES, DISTANCE_KINDS, SIZE_KINDS)
+    parts = [repr(GENES), repr(grids), repr(names), repr(TARGETS), repr(dict(ALGORITHMS))]
     parts += [repr(kind) for kind in catalogue()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

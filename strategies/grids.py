@@ -22,6 +22,7 @@ PERIODS = (
 COUNTS = tuple(range(1, 31))  # whole numbers that are no period, such as the bars on each side of a fractal
 DEVIATIONS = (*(tenth / 10.0 for tenth in range(5, 41)), 4.5, 5.0, 6.0)  # multiples of a deviation or a range
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)  # of a default with no bounds to go by
+PENETRATIONS = tuple(tenth / 10.0 for tenth in range(1, 10))  # of one candle's body into another, in patterns
 _LEAST_DEVIATION = 0.5  # an unbounded real default from here on is such a multiple; below, it is a rate
 _FAR = 1e6
 _N_STEPS = 20
@@ -51,7 +52,9 @@ def _whole_numbers(setting: Setting) -> tuple[int, ...]:
 
 def _real_numbers(indicator: Indicator, place: int) -> tuple[float, ...]:
     default = indicator.settings[place].default
-    if not _accepts(indicator, place, _FAR):
+    if indicator.settings[place].name == "penetration":
+        values: tuple[float, ...] = PENETRATIONS
+    elif not _accepts(indicator, place, _FAR):
         values = _between(_edge(indicator, place, -_FAR), _edge(indicator, place, _FAR))
     elif default >= _LEAST_DEVIATION:
         values = DEVIATIONS

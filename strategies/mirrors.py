@@ -12,13 +12,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.catalogue import SOURCES, VOLUME, catalogue, discovery
+from strategies.catalogue import SOURCES, VOLUME, catalogue, kind_mirrors
 from strategies.codec import LEFT, RIGHT, Rows
-from strategies.genes import BLOCK_COLUMNS, CONDITION_BLOCKS, FIELD
+from strategies.genes import BLOCK_COLUMNS, COLUMN, CONDITION_BLOCKS, FIELD, GATE_TRENDS
+from strategies.language import everything
 from strategies.lookup import CLOSE, N_SOURCES, lookup
 
 _MIRROR_SOURCE: Final = tuple(SOURCES.index({"high": "low", "low": "high"}.get(name, name)) for name in SOURCES)
 _FLIPPED_COMPARATOR: Final = np.array([1.0, 0.0, 3.0, 2.0])
+_TURNED: Final = {"bull": "bear", "bear": "bull", "not bull": "not bear", "not bear": "not bull"}
+_MIRRORED_GATE: Final = np.array([float(GATE_TRENDS.index(_TURNED.get(name, name))) for name in GATE_TRENDS])
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,7 @@ def mirrors() -> Mirrors:
     kinds = catalogue()
     pair = np.arange(len(kinds) * N_SOURCES, dtype=np.int64)
     flips = np.zeros(len(pair), dtype=np.bool_)
-    for index, found in enumerate(discovery().mirrors):
+    for index, found in enumerate(kind_mirrors()):
         for source in range(N_SOURCES):
             if source == VOLUME and kinds[index].takes_source:
                 continue  # volume is the same upside down
@@ -46,8 +49,13 @@ def mirrors() -> Mirrors:
 
 
 def mirror(phenotypes: Rows) -> Rows:
-    """Return the phenotypes (n, N_GENES) with every condition turned upside down; risk genes stay as they are."""
+    """Return the phenotypes (n, N_GENES) with every condition and gate turned upside down.
+
+    Risk genes and learners stay as they are; a learner votes for the other side below minus its edge.
+    """
     out = np.array(phenotypes, dtype=np.float64, copy=True)
+    gate = COLUMN["gate.trend"]
+    out[:, gate] = _MIRRORED_GATE[out[:, gate].astype(np.int64)]
     for block in CONDITION_BLOCKS:
         columns = list(BLOCK_COLUMNS[block])
         out[:, columns] = _mirror_block(out[:, columns])
@@ -55,7 +63,7 @@ def mirror(phenotypes: Rows) -> Rows:
 
 
 def _mirror_block(block: Rows) -> Rows:
-    table, turned = lookup(), mirrors()
+    table, turned = lookup(everything()), mirrors()
     out = block.copy()
     on = block[:, FIELD["on"]] > 0
     pair = (block[:, LEFT[0]] * N_SOURCES + block[:, LEFT[1]]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The columns of one call of TA-Lib, as operands have them: unchecked, for `operands` and the search for mirrors."""
+"""The columns of one call of a function, as operands have them: unchecked, for `operands` and searches for mirrors."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from strategies import indicators
 from strategies.indicators import Bars, Column
-from strategies.operand_kind import SOURCES, OperandKind
+from strategies.operand_kind import PATTERN, SOURCES, OperandKind
 
 Compute = Callable[[str, str, Sequence[float], Bars], tuple[Column, ...] | None]
 """`indicators.compute`, or what gives the same."""
@@ -48,6 +48,8 @@ def call_columns(
     outputs = (compute or indicators.compute)(first.function, SOURCES[source], values, bars)
     if outputs is None:
         return tuple([np.full(bars.close.size, np.nan) for _ in kinds])
+    if first.family == PATTERN:  # one output: 100 or 200 by how sure it is, 80 where it hardly is
+        return (np.sign(outputs[0]),)
     return tuple([_finite_or_nan(outputs[kind.output], is_index=kind.is_index) for kind in kinds])
 
 

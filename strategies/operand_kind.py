@@ -12,6 +12,14 @@ PERCENT_OF_CLOSE = "% of close"
 WINDOW, FADING, ENDLESS = "window", "fading", "endless"
 LEVEL, DIFFERENCE, OTHERWISE = "level", "difference", "otherwise"
 NUMBER = "number"
+LEVEL_ONLY = "level only"
+"""Peers of what makes sense beside a constant alone: flags and whole numbers, such as a pattern or the weekday."""
+LEVEL_STEPS = 250
+"""Steps of a range of levels; a kind that has fewer is a flag or counts something, and is `LEVEL_ONLY`."""
+
+PATTERN = "pattern"
+FLAG_LEVELS = (-0.5, 0.5)
+"""Level range of a flag that is -1, 0 or 1: above the one or below the other it is told apart from 0."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +38,24 @@ class OperandKind:
 
     Attributes:
         name: "RSI", or "MACD.macdsignal" where the function has several outputs.
-        function: TA-Lib's name of the function, or "PRICE".
-        output: Which of its outputs.
+        function: TA-Lib's name of the function, "PRICE", the name of a feature, or "LEARNER".
+        output: Which of its outputs; of a pattern, its sign.
         takes_source: Whether a source gene chooses the bar column it reads.
         parameters: Those that evolve, at most three, in the order of the call.
         scale: Its scale where it reads prices; `scale_on` has it for any source.
         level_range: Range of a constant level it may be compared with, None where none makes sense.
         level_unit: "" or "% of close": what `level_range` is counted in.
         volume_range: `level_range` where its source is the volume.
-        peers: Name of the group whose members may be compared, besides having the same scale.
+        peers: Name of the group whose members may be compared, besides having the same scale; `LEVEL_ONLY` where
+            nothing may but a constant level.
         memory: "window", "fading" or "endless"; see `operands.warm_up`.
         is_index: TA-Lib gives the index of a bar, which is turned into bars since.
         defaults: TA-Lib's default of every parameter, evolved or not, in the order of the call.
         places: Place of each of `parameters` in `defaults`.
+        family: "price", "indicator", "pattern", "structure", "calendar", "regime", "extra" or "learner".
+        level_steps: Steps from one end of `level_range` to the other; 1 for a flag, whose levels are its ends.
+        requires: Names of the extra columns that bars must have.
+        intraday: It says the same, or nothing, at every bar of a day and longer.
     """
 
     name: str
@@ -59,6 +72,10 @@ class OperandKind:
     is_index: bool
     defaults: tuple[float, ...]
     places: tuple[int, ...]
+    family: str
+    level_steps: int = LEVEL_STEPS
+    requires: tuple[str, ...] = ()
+    intraday: bool = False
 
 
 PRICE = OperandKind(
@@ -76,6 +93,7 @@ PRICE = OperandKind(
     is_index=False,
     defaults=(),
     places=(),
+    family="price",
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-SCHEMA: Final = "studbook/strategy/1"
+SCHEMA: Final = "studbook/strategy/2"
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,22 @@ class Operand:
         source: the column a single-input function reads; None for functions with inputs of their own.
         parameters: values in the order of the kind's parameters.
         lag: bars back.
+        timeframe: rungs above the bars' own timeframe; a higher bar is seen only after it closed.
     """
 
     kind: str
     source: str | None
     parameters: tuple[float, ...]
     lag: int = 0
+    timeframe: int = 0
 
 
 @dataclass(frozen=True)
 class Condition:
     """`left comparator right` or `left comparator level`; exactly one of `right` and `level` is set.
 
-    Where a value that it needs is missing (warm-up), a condition is false, negated or not.
+    Where a value that it needs is missing (warm-up), a condition is false, negated or not. Where it is true, it gives
+    its rule `weight` votes.
     """
 
     left: Operand
@@ -42,14 +45,58 @@ class Condition:
     right: Operand | None = None
     level: float | None = None
     negate: bool = False
+    weight: int = 1
 
 
 @dataclass(frozen=True)
 class Rule:
-    """True where at least `needed` of the conditions are; a rule without conditions is never true."""
+    """True where there are at least `needed` votes; a rule for which nobody votes is never true.
+
+    For the entry, learners vote beside the conditions.
+    """
 
     conditions: tuple[Condition, ...] = ()
     needed: int = 0
+
+
+@dataclass(frozen=True)
+class Learner:
+    """An online learner: at each bar it predicts first, then learns from the label whose horizon has just passed.
+
+    Attributes:
+        algorithm, target: names in `learners.table`.
+        horizon: bars that the target looks ahead.
+        hyper: a value for each hyper-parameter of the algorithm.
+        features: what it learns from; empty for an algorithm that looks at closes alone.
+        weight: its votes for an entry; 0 if conditions alone read it.
+        edge: it votes for a side where its score is beyond this on that side,
+        trust: and its confidence above this.
+    """
+
+    algorithm: str
+    target: str
+    horizon: int
+    hyper: tuple[float, ...]
+    features: tuple[Operand, ...]
+    weight: int = 0
+    edge: float = 0.0
+    trust: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Regimes in which entries are allowed; the short side of a strategy that trades both has the mirrored one."""
+
+    trend: str = "any"
+    volatility: str = "any"
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Entries halt when realised equity has fallen by the fraction `drawdown`, and are allowed `rearm` bars later."""
+
+    drawdown: float
+    rearm: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +109,12 @@ class Distance:
 
 @dataclass(frozen=True)
 class Size:
-    """`fixed`: value is the fraction of equity; `risk`: the fraction of equity lost if the stop is hit."""
+    """How much is bought, by the kind of size.
+
+    `fixed`: the fraction of equity; `risk`: the fraction of equity lost if the stop is hit; `volatility`: the target
+    volatility a year; `confidence`: the fraction of equity at full confidence of the learners; `kelly`: the multiple of
+    Kelly's fraction, from the strategy's own closed trades.
+    """
 
     kind: str
     value: float
@@ -70,7 +122,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Strategy:
-    """Rules and risk settings. `direction` both: the short side trades the mirror of the rules (see mirrors.py)."""
+    """Rules, learners and risk settings.
+
+    `direction` both: the short side trades the mirror of the rules (see mirrors.py). `conflict` says what the votes of
+    learners for the other side do: `votes` nothing, `net` are subtracted, `veto` forbid the entry.
+    """
 
     direction: str
     entry: Rule
@@ -81,6 +137,10 @@ class Strategy:
     time_stop: int = 0
     cooldown: int = 0
     size: Size = Size("fixed", 1.0)
+    learners: tuple[Learner, ...] = ()
+    conflict: str = "votes"
+    gate: Gate = Gate()
+    breaker: Breaker | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the strategy as plain JSON values, with the schema's name."""
@@ -95,6 +155,10 @@ class Strategy:
             "time_stop": self.time_stop,
             "cooldown": self.cooldown,
             "size": {"kind": self.size.kind, "value": _number(self.size.value)},
+            "learners": [_learner_dict(learner) for learner in self.learners],
+            "conflict": self.conflict,
+            "gate": {"trend": self.gate.trend, "volatility": self.gate.volatility},
+            "breaker": _breaker_dict(self.breaker),
         }
 
     def to_json(self) -> str:
@@ -138,6 +202,7 @@ def _operand_dict(operand: Operand) -> dict[str, Any]:
         "source": operand.source,
         "parameters": dict(zip(names, values, strict=True)),
         "lag": operand.lag,
+        "timeframe": operand.timeframe,
     }
 
 
@@ -148,7 +213,28 @@ def _condition_dict(condition: Condition) -> dict[str, Any]:
         "right": None if condition.right is None else _operand_dict(condition.right),
         "level": None if condition.level is None else _number(condition.level),
         "negate": condition.negate,
+        "weight": condition.weight,
     }
+
+
+def _learner_dict(learner: Learner) -> dict[str, Any]:
+    from strategies.learners.table import ALGORITHMS
+
+    names = [hyper.name for hyper in ALGORITHMS[learner.algorithm].hyper]
+    return {
+        "algorithm": learner.algorithm,
+        "target": learner.target,
+        "horizon": learner.horizon,
+        "hyper": dict(zip(names, [_number(value) for value in learner.hyper], strict=True)),
+        "features": [_operand_dict(feature) for feature in learner.features],
+        "weight": learner.weight,
+        "edge": _number(learner.edge),
+        "trust": _number(learner.trust),
+    }
+
+
+def _breaker_dict(breaker: Breaker | None) -> dict[str, Any] | None:
+    return None if breaker is None else {"drawdown": _number(breaker.drawdown), "rearm": breaker.rearm}
 
 
 def _rule_dict(rule: Rule) -> dict[str, Any]:

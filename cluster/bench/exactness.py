@@ -10,7 +10,7 @@ from cluster.market import Market
 from fitness.bank import FeatureBank
 from fitness.bits import unpack
 from fitness.costs import Costs
-from fitness.evaluate import evaluate, risk_rows, role_masks
+from fitness.evaluate import evaluate, risk_rows, role_masks, scale_of
 from fitness.folds import Window
 from fitness.reference import simulate
 from fitness.shard import Shard
@@ -82,6 +82,9 @@ def both(
     for row, places in enumerate(roles.rows):
         masks = unpack(roles.masks[places], shard.n_bars)
         bounds = (window.start, window.stop)
-        wanted[row] = simulate(bars=shard, atr=atr, masks=masks, window=bounds, risk=risks[row], costs=costs).tally
+        scale = scale_of(rows[row], bank)
+        wanted[row] = simulate(
+            bars=shard, atr=atr, masks=masks, window=bounds, risk=risks[row], costs=costs, scale=scale
+        ).tally
     wanted[~roles.sound] = found[~roles.sound]
     return found, wanted

@@ -66,10 +66,14 @@ def sparse_brood_cost(
             "objectives": ("turnover", "steady_sharpe"),
             "population_size": population_size,
             "screen": config.evolution.screen.model_copy(update={"enabled": False}),
+            "founders": None,
+            "floor": None,
         }
     )
     gates = config.gates.model_copy(update={"min_trades": 8})
-    breeding = breeding_of(config.model_copy(update={"evolution": section, "gates": gates}), [shard.bars_per_year], [1])
+    language = config.language.model_copy(update={"learners": False})  # their columns are another measurement
+    plainly = config.model_copy(update={"evolution": section, "gates": gates, "language": language})
+    breeding = breeding_of(plainly, [shard.bars_per_year], [1])
     windows = (Window("most", min(config.split.warm_up, shard.n_bars // 2), shard.n_bars),)
     plain, timing = FeatureBank(shard, BANK_BYTES), FeatureBank(shard, BANK_BYTES)
     runs: list[tuple[Seconds, Seconds, float, int, Any]] = []

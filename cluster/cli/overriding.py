@@ -54,7 +54,9 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     place = values
     for name in sections:
-        inner = place.setdefault(name, {})
+        if place.get(name) is None:  # a section that may be left out, such as `evolution.founders`
+            place[name] = {}
+        inner = place[name]
         if not isinstance(inner, dict):
             raise UsageError(f"`--set` must name a setting inside a section, but `{name}` in {key!r} is no section.")
         place = inner

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cluster.report.numbers import SEGMENTS, TITLES, figure, segment_figure, threshold_figure
-from strategies.strategy import Strategy
-from strategies.wording import condition_text
+from cluster.report.numbers import SEGMENTS, TITLES, count, figure, segment_figure, threshold_figure
+from strategies.strategy import Learner, Strategy
+from strategies.wording import condition_text, distance_text, learner_text, size_text
 
+_CONFLICTS = {"net": "are subtracted", "veto": "one that is confident forbids the entry"}
 SHOWN = ("sharpe", "cagr", "max_drawdown", "n_trades", "win_rate", "profit_factor", "exposure")
 
 
@@ -20,12 +21,37 @@ def markdown_text(strategy: Strategy, record: Mapping[str, Any] | None) -> str:
 
 
 def _rules(strategy: Strategy) -> list[str]:
+    """Every part of the strategy, a line each: votes, gates, orders, size, breaker, and what each learner is."""
     lines = ["## Rules", ""]
-    for title, rule in (("Entry", strategy.entry), ("Exit", strategy.exit)):
-        if rule.conditions:
-            lines.append(f"- {title}: {rule.needed} of {len(rule.conditions)} must hold")
-            lines += [f"  - {condition_text(condition)}" for condition in rule.conditions]
-    return lines
+    for title, rule, voters in (("Entry", strategy.entry, strategy.learners), ("Exit", strategy.exit, ())):
+        votes = [(one.weight, condition_text(one)) for one in rule.conditions]
+        votes += [(one.weight, _vote(slot, one)) for slot, one in enumerate(voters) if one.weight]
+        if votes:
+            n_votes = sum(weight for weight, _ in votes)
+            lines.append(f"- {title}: {rule.needed} of {count(n_votes, 'vote')} must be for it")
+            lines += [f"  - {text}" + (f", counts {weight} times" if weight > 1 else "") for weight, text in votes]
+    if strategy.conflict != "votes":
+        lines.append(f"- Votes of learners for the other side: {_CONFLICTS[strategy.conflict]}")
+    gates = (("trend", strategy.gate.trend), ("volatility", strategy.gate.volatility))
+    lines += [f"- Gate: enters only where {name} is {value}" for name, value in gates if value != "any"]
+    lines.append(f"- Direction: {strategy.direction}")
+    orders = (("stop", strategy.stop), ("target", strategy.target), ("trailing stop", strategy.trail))
+    lines += [f"- Order: {distance_text(name, distance)}" for name, distance in orders if distance is not None]
+    if strategy.time_stop:
+        lines.append(f"- Leaves after {count(strategy.time_stop, 'bar')}")
+    if strategy.cooldown:
+        lines.append(f"- Cooldown: {count(strategy.cooldown, 'bar')}")
+    lines.append(f"- Order: {size_text(strategy.size)}")
+    if strategy.breaker is not None:
+        fall = f"{100 * strategy.breaker.drawdown:g} %"
+        lines.append(f"- Breaker: a drawdown of {fall} halts entries for {count(strategy.breaker.rearm, 'bar')}")
+    return lines + [f"- Learner {slot}: {learner_text(one)}" for slot, one in enumerate(strategy.learners)]
+
+
+def _vote(slot: int, learner: Learner) -> str:
+    """When a learner votes for a side."""
+    trust = f" and its confidence above {learner.trust:g}" if learner.trust else ""
+    return f"learner {slot}, where its score is beyond {learner.edge:g}{trust}"
 
 
 def _figures(record: Mapping[str, Any]) -> list[str]:

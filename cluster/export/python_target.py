@@ -15,9 +15,10 @@ from strategies.encoding import phenotype_of, strategy_of
 from strategies.errors import StrategyError
 from strategies.indicators import PERIODS_INPUT
 from strategies.mirrors import mirror
+from strategies.operand_json import pair_of
+from strategies.operand_kind import PATTERN
 from strategies.strategy import Condition, Operand, Rule, Strategy
-from strategies.strategy_json import pair_of
-from strategies.wording import condition_text
+from strategies.wording import condition_text, operand_text
 
 _HEAD: Final = '''"""Strategy {id}, exported by Studbook.
 
@@ -73,11 +74,11 @@ def holds(left, comparator, right, negate):
     return known & ~truth if negate else known & truth
 
 
-def at_least(needed, conditions, n_bars):
-    """Where at least `needed` of the conditions are true; a rule without conditions never is."""
-    if not conditions:
+def at_least(needed, votes, n_bars):
+    """Where the weights of the conditions that are true add up to `needed`; a rule without conditions never is."""
+    if not votes:
         return np.zeros(n_bars, dtype=bool)
-    return np.sum(conditions, axis=0) >= needed
+    return np.sum([weight * condition for weight, condition in votes], axis=0) >= needed
 
 
 def signals(open, high, low, close, volume):
@@ -87,6 +88,9 @@ def signals(open, high, low, close, volume):
     )
     nothing = np.zeros(close.size, dtype=bool)
 '''
+_TALIB_FAMILIES: Final = ("price", "indicator", PATTERN)
+_SIZES: Final = ("fixed", "risk")
+_RISK: Final = ("direction", "stop", "target", "trail", "time_stop", "cooldown", "size")
 _RETURN: Final = """    return {
         "long_entry": long_entry,
         "long_exit": long_exit,
@@ -100,9 +104,17 @@ def python_text(strategy: Strategy, record: Mapping[str, Any] | None) -> str:
     """Return the source of the stand-alone file.
 
     Raises:
-        StrategyError: TA-Lib, as installed here, can't compute an operand with its parameters.
+        StrategyError: the strategy says what the file can't compute (learners, gates, higher timeframes, features of
+            our own, sizes and breakers that depend on the account), or TA-Lib, as installed here, can't compute an
+            operand with its parameters.
     """
-    risk = {name: value for name, value in strategy.to_dict().items() if name not in {"schema", "entry", "exit"}}
+    beyond = _beyond(strategy)
+    if beyond:
+        raise StrategyError(
+            f"A strategy must need NumPy and TA-Lib alone to be exported as Python, but has {', '.join(beyond)} "
+            f"({strategy.id}). Export as JSON or Markdown instead."
+        )
+    risk = {name: value for name, value in strategy.to_dict().items() if name in _RISK}
     note = (
         ""
         if record is None or record.get("passed")
@@ -120,6 +132,27 @@ def python_text(strategy: Strategy, record: Mapping[str, Any] | None) -> str:
     return head + "\n".join(lines) + "\n" + _RETURN
 
 
+def _beyond(strategy: Strategy) -> list[str]:
+    """The parts of a strategy that the file can't express, by name; each once."""
+    parts = [f"the learner {learner.algorithm}" for learner in strategy.learners]
+    parts += [
+        f"a gate on {name} ({value})"
+        for name, value in (("trend", strategy.gate.trend), ("volatility", strategy.gate.volatility))
+        if value != "any"
+    ]
+    for condition in (*strategy.entry.conditions, *strategy.exit.conditions):
+        for operand in (condition.left, condition.right):
+            if operand is not None and operand.timeframe:
+                parts.append(f"{operand_text(operand)} on a higher timeframe")
+            elif operand is not None and catalogue()[kind_index(operand.kind)].family not in _TALIB_FAMILIES:
+                parts.append(f"{operand_text(operand)}, which TA-Lib does not have")
+    if strategy.size.kind not in _SIZES:
+        parts.append(f"a size by {strategy.size.kind}")
+    if strategy.breaker is not None:
+        parts.append("a drawdown breaker")
+    return list(dict.fromkeys(parts))
+
+
 def _rule_lines(name: str, rule: Rule | None) -> list[str]:
     """The statements that compute one of the four signals."""
     if rule is None or not rule.conditions:
@@ -133,11 +166,14 @@ def _rule_lines(name: str, rule: Rule | None) -> list[str]:
 def _condition_lines(condition: Condition) -> list[str]:
     right = _level(condition) if condition.right is None else _operand(condition.right)
     return [
-        "            holds(",
-        f"                {_operand(condition.left)},",
-        f"                {condition.comparator!r},",
-        f"                {right},",
-        f"                {condition.negate},",
+        "            (",
+        f"                {condition.weight},",
+        "                holds(",
+        f"                    {_operand(condition.left)},",
+        f"                    {condition.comparator!r},",
+        f"                    {right},",
+        f"                    {condition.negate},",
+        "                ),",
         "            ),",
     ]
 
@@ -162,6 +198,8 @@ def _operand(operand: Operand) -> str:
     inputs = ", ".join(_inputs(kind, source))
     lookback = _lookback(kind, arguments)
     call = f"operand(talib.{kind.function}, ({inputs},), {arguments!r}, {kind.output}, {lookback}"
+    if kind.family == PATTERN:
+        return f"np.sign({call}, {operand.lag}))"
     return f"bars_since({call}, 0), {operand.lag})" if kind.is_index else f"{call}, {operand.lag})"
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.report import charts, equity, sections
+from cluster.report import attribution, charts, equity, families, portfolio, regimes, sections
 from cluster.report.markup import Html, element, joined, section
 from cluster.report.numbers import as_number, by_merit, threshold_figure
 
@@ -20,6 +20,7 @@ _NAVIGATION: Final = {
     "verdict": "Verdict",
     "candidates": "Strategies",
     "convergence": "Breeding",
+    "species": "Species",
     "luck": "Luck",
     "data": "Data",
     "config": "Job file",
@@ -48,8 +49,11 @@ def render_report(view: "JobView") -> str:
         sections.verdict_section(view),
         sections.candidates_section(view),
         *_strategies(view, page),
+        portfolio.portfolio_section(view, page.place),
         _breeding(view, page),
+        families.species_section(view, page),
         _luck(view, page),
+        regimes.market_section(view, page),
         sections.data_section(view),
         sections.repairs_section(view),
         sections.config_section(view),
@@ -61,7 +65,10 @@ def render_report(view: "JobView") -> str:
 def _strategies(view: "JobView", page: Page) -> list[Html]:
     """The best candidates in full, elites first."""
     ordered = by_merit(view.candidates)[:DETAILED]
-    return [sections.strategy_section(record, *_curves(view, record, page)) for record in ordered]
+    return [
+        sections.strategy_section(record, *_curves(view, record, page), *attribution.attribution_block(record))
+        for record in ordered
+    ]
 
 
 def _curves(view: "JobView", record: Mapping[str, Any], page: Page) -> list[Html]:

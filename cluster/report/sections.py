@@ -1,7 +1,6 @@
 """The parts of the report page that are text and tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,10 +21,10 @@ from cluster.report.numbers import (
     segment_figure,
     threshold_figure,
 )
+from cluster.report.regimes import regime_tables
 from strategies.errors import StudbookError
-from strategies.strategy import Rule
 from strategies.strategy_json import strategy_from_dict
-from strategies.wording import condition_text, strategy_text
+from strategies.wording import condition_text, gate_texts, setting_texts, vote_text, voters_of
 
 if TYPE_CHECKING:
     from cluster.view import JobView
@@ -140,6 +139,7 @@ def strategy_section(record: Mapping[str, Any], *figures: Html) -> Html:
         element("h3", "Gates"),
         _gates(record),
         element("div", _measures(record), _shards(record), class_="columns"),
+        regime_tables(record),
         id=f"s-{record['id']}",
         class_="strategy",
     )
@@ -153,21 +153,35 @@ def _clauses(record: Mapping[str, Any]) -> Html:
         return element("div", element("p", record["text"]), class_="clauses")
     side = {"both": "long, and short on the mirrored rule,"}.get(strategy.direction, strategy.direction)
     lines = []
-    for words, rule in ((f"Enter {side} when", strategy.entry), ("Leave when", strategy.exit)):
-        if rule.conditions:
-            many = _how_many(rule.needed, len(rule.conditions))
-            inner = element("ul", *(element("li", condition_text(condition)) for condition in rule.conditions))
-            lines.append(element("li", element("strong", words + many), inner))
-    lines.append(element("li", "; ".join(strategy_text(replace(strategy, entry=Rule(), exit=Rule())).split("; ")[1:])))
+    for words, rule, voters in (
+        (f"Enter {side} when", strategy.entry, voters_of(strategy)),
+        ("Leave when", strategy.exit, ()),
+    ):
+        votes = [(condition.weight, condition_text(condition)) for condition in rule.conditions]
+        votes += [(learner.weight, vote_text(slot, learner)) for slot, learner in voters]
+        if votes:
+            many = _how_many(rule.needed, [weight for weight, _ in votes])
+            texts = [f"{text} (counts {weight} times)" if weight > 1 else text for weight, text in votes]
+            lines.append(element("li", element("strong", words + many), element("ul", *map(_item, texts))))
+    if strategy.conflict != "votes":
+        told = {"net": "are subtracted", "veto": "forbid the entry"}[strategy.conflict]
+        lines.append(_item(f"votes of learners for the other side {told}"))
+    lines += [_item(text) for text in gate_texts(strategy) + setting_texts(strategy)]
     return element("ul", *lines, class_="clauses")
 
 
-def _how_many(needed: int, n_conditions: int) -> str:
-    if n_conditions == 1:
+def _item(text: str) -> Html:
+    return element("li", text)
+
+
+def _how_many(needed: int, weights: Sequence[int]) -> str:
+    if len(weights) == 1:
         return ""
-    if needed == n_conditions:
-        return f" {'both' if needed == 2 else 'all'} hold"
-    return " one of these holds" if needed == 1 else f" {needed} of these {n_conditions} hold"
+    if needed >= sum(weights):
+        return f" {'both' if len(weights) == 2 else 'all'} hold"
+    if all(weight >= needed for weight in weights):
+        return " one of these holds"
+    return f" {needed} of these {sum(weights)} votes are for it"
 
 
 def _gates(record: Mapping[str, Any]) -> Html:

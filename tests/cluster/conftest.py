@@ -56,8 +56,8 @@ def candidate_record(number: int, *, passed: bool, read: bool = True) -> dict[st
         gates.append({"name": "lockbox", "value": 0.999 if passed else 0.4, "threshold": 0.995, "passed": passed,
                       "explanation": "read once"})  # fmt: skip
     return {
-        "id": strategy.id, "text": strategy.text(), "strategy": strategy.to_dict(), "birth_id": number, "island": 0,
-        "generation": 6, "family": 1, **segments,
+        "id": strategy.id, "text": strategy.text(), "species": "ta", "strategy": strategy.to_dict(),
+        "birth_id": number, "island": 0, "generation": 6, "family": 1, **segments,
         "benchmark": {name: HOLD if values else None for name, values in segments.items()},
         "per_shard": [{"symbol": symbol, "timeframe": "1d", **segments} for symbol in ("SPX", "IXIC")],
         "gates": gates, "passed": passed,
@@ -78,6 +78,13 @@ def epoch_data(island: int, epoch: int, rng: np.random.Generator) -> dict[str, A
                 "best": {"steady_sharpe": best, "max_drawdown": -0.1},
                 "mean": {"steady_sharpe": best - 0.3, "max_drawdown": -0.2},
                 "distinct_share": 1.0, "gene_spread": 0.33 / (1 + 0.1 * generation),
+                "families": [[island << 40 | index, 8 - 2 * index - generation // 3] for index in range(3)],
+                "species": {
+                    "ta": {"n_births": 12 - generation, "n": 12 - generation, "n_feasible": 8, "best": best,
+                           "median": best - 0.3},
+                    "ml": {"n_births": 8, "n": 8, "n_feasible": 7, "best": best - 0.1, "median": best - 0.5},
+                    "hybrid": {"n_births": generation, "n": generation, "n_feasible": 0, "best": None, "median": None},
+                },
             }
         )  # fmt: skip
     n = len(generations)
@@ -86,6 +93,8 @@ def epoch_data(island: int, epoch: int, rng: np.random.Generator) -> dict[str, A
         "births": {"file": f"epochs/i{island:03d}-e{epoch:04d}.births", "sha256": "0" * 64, "n": 20 * n},
         "state": {"file": f"epochs/i{island:03d}-e{epoch:04d}.state", "sha256": "0" * 64},
         "emigrants": {"file": f"epochs/i{island:03d}-e{epoch:04d}.emigrants", "sha256": "0" * 64, "n": 4},
+        "templates": [] if epoch else [{"family": island << 40, "name": "sma_cross", "mutated": False},
+                                       {"family": island << 40 | 1, "name": "rsi_reversion", "mutated": True}],
         "n_births": 20 * n, "n_evaluated": 18 * n, "n_screened_out": 0, "seconds": 1.25, "stats": stats, "screen": [],
         "validation_best": {"id": "ab" * 8, "text": "long when RSI(14) < 30", "birth_id": 3,
                             "objectives": {"steady_sharpe": best}, "sharpe": 0.1 * epoch},

@@ -55,11 +55,13 @@ def test_figures_are_those_of_the_library(store: Path, shard: Shard) -> None:
     answer = document("sma_cross", "-s", "RW", "--root", str(store), "--trades")
     window = window_of(shard, since=None, until=None)
     result = trace(phenotype_of(TEMPLATES["sma_cross"]), shard, window, COSTS, FeatureBank(shard))
+    (mine,) = answer["strategies"]
     for name, measure in MEASURES.items():
         value = float(measure.function(result.tally, shard.bars_per_year))
-        assert answer["measures"][name] == (pytest.approx(value) if np.isfinite(value) else None)
-    assert len(answer["trades"]) == len(result.trades) == answer["measures"]["n_trades"]
-    assert answer["trades"][0]["entry_time"] == iso_time(result.trades["entry_time"][0])
+        assert mine["measures"][name] == (pytest.approx(value) if np.isfinite(value) else None)
+    assert len(mine["trades"]) == len(result.trades) == mine["measures"]["n_trades"]
+    assert mine["trades"][0]["entry_time"] == iso_time(result.trades["entry_time"][0])
+    assert mine["id"] == TEMPLATES["sma_cross"].id
     assert answer["shard"]["content_hash"] == shard.content_hash
     assert answer["buy_and_hold"]["n_trades"] == 1
 
@@ -76,7 +78,8 @@ def test_costs_only_ever_cost(store: Path) -> None:
     words = ("sma_cross", "-s", "RW", "--root", str(store))
     free = document(*words, "--fee-bps", "0", "--slippage-bps", "0")
     dear = document(*words, "--fee-bps", "20")
-    assert dear["measures"]["total_return"] < free["measures"]["total_return"]
+    returns = [one["strategies"][0]["measures"]["total_return"] for one in (dear, free)]
+    assert returns[0] < returns[1]
 
 
 def test_window_takes_whole_days_at_both_ends(shard: Shard) -> None:
@@ -124,8 +127,8 @@ def test_unread_lockbox_is_pointed_out(make_run: MakeRun, store: Path) -> None:
         ("", "is not JSON"),
         ("{", "is not JSON"),
         ("[1]", "must be an object"),
-        ('{"schema": "studbook/strategy/1"}', "must have the key 'direction'"),
-        ('{"strategy": {"schema": 1}}', "must have the key"),
+        ('{"schema": "studbook/strategy/2"}', "must have the key 'direction'"),
+        ('{"strategy": {"schema": 1}}', "schema must be 'studbook/strategy/2', but was 1"),
         ("\ufeff{}", "is not JSON|must have the key"),
     ],
 )
@@ -159,3 +162,116 @@ def test_a_missing_shard_is_a_data_error(tmp_path: Path) -> None:
     answer = json.loads(found.stdout)
     assert answer["exit_code"] == 3
     assert "NONE" in answer["error"]["message"]
+
+
+SMA_MODULE = "strategies.examples.sma_cross"
+CHEAT = """
+import numpy as np
+from strategies.contract import Decisions
+
+class Cheat:
+    def decide(self, bars):
+        up = np.roll(bars.close, -1) > bars.close
+        return Decisions(up, ~up, ~up, up)
+"""
+
+
+def test_code_and_rules_stand_in_one_table(store: Path) -> None:
+    words = ("sma_cross", "macd", "--module", SMA_MODULE, "-s", "RW", "--root", str(store))
+    answer = document(*words, "--trades")
+    template, macd, code = answer["strategies"]
+    assert [one["name"] for one in answer["strategies"]] == ["sma_cross", "macd", "sma_cross"]
+    assert [one["evolves"] for one in answer["strategies"]] == [True, True, False]
+    assert code["trades"] == template["trades"]
+    assert code["measures"] == template["measures"] != macd["measures"]
+    assert code["parameters"]["fast"] == {"value": 10, "low": 2, "high": 400}
+    text = backtest(*words).stdout
+    for part in (f"sma_cross {template['id'][:6]}", f"sma_cross {code['id'][:6]}", "macd", f"module {SMA_MODULE}"):
+        assert part in text
+
+
+def test_a_module_alone_by_file_folder_and_name(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "filter.py"
+    file.write_text(
+        "from strategies.examples.alexander_filter import AlexanderFilter\nSTRATEGY = AlexanderFilter(0.03)\n"
+    )
+    words = ("-s", "RW", "--root", str(store))
+    ways = [("--module", str(file)), ("--module", str(tmp_path)), ("-m", "filter", "--module-folder", str(tmp_path))]
+    answers = [document(*way, *words) for way in ways]
+    monkeypatch.setenv("STUDBOOK_MODULE_FOLDER", str(tmp_path))
+    answers.append(document("--module", "filter", *words))
+    monkeypatch.delenv("STUDBOOK_MODULE_FOLDER")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studbook.toml").write_text(f'module-folder = ["{tmp_path}"]\n')
+    answers.append(document("--module", "filter", *words))
+    assert all(one["strategies"][0]["measures"] == answers[0]["strategies"][0]["measures"] for one in answers)
+    assert answers[0]["strategies"][0]["measures"]["n_trades"] > 3
+    assert list(answers[0]["strategies"][0]["measures"])[:4] == ["sharpe", "cagr", "max_drawdown", "win_rate"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "must be given a STRATEGY or a --module"),
+        (("--module", "nowhere.at.all"), 2, "must be one that can be imported"),
+        (("--module", "{folder}/none.py"), 2, "there is no file or folder"),
+        (("--module", "{folder}/cheat.py"), 3, "it looks ahead"),
+        (("--module", "{folder}/broken.py"), 3, "broken.py raised NameError"),
+        (("--module", "{folder}/odd.py"), 3, "must be measures, but was 'luck'"),
+    ],
+)
+def test_modules_that_can_not_be_used(
+    store: Path, tmp_path: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    (tmp_path / "cheat.py").write_text(CHEAT)
+    (tmp_path / "broken.py").write_text("nothing_of_that_name\n")
+    (tmp_path / "odd.py").write_text(CHEAT.replace("    def", "    metrics = ('luck',)\n    def"))
+    given = [word.format(folder=tmp_path) for word in words]
+    found = backtest(*given, "-s", "RW", "--root", str(store), "--json")
+    answer = json.loads(found.stdout)
+    assert (found.exit_code, answer["exit_code"]) == (code, code)
+    assert message in answer["error"]["message"]
+
+
+def test_signal_attribution_and_regimes_on_demand(store: Path) -> None:
+    words = ("rsi_reversion", "-m", SMA_MODULE, "-s", "RW", "--root", str(store), "--to", "2001-06-01")
+    plain = document(*words)
+    full = document(*words, "--signal", "--attribution", "--regimes")
+    for before, after in zip(plain["strategies"], full["strategies"], strict=True):
+        assert not {"signal", "attribution", "regimes"} & set(before)
+        assert after["measures"] == before["measures"]
+        assert after["signal"]["time"] == full["window"]["end"]
+        assert after["signal"]["action"] in ("enter", "exit", "reverse", "hold", "none")
+        assert after["regimes"]["all"]["all"]["measures"]["n_trades"] == before["measures"]["n_trades"]
+    rules, code = full["strategies"]
+    assert rules["attribution"]["whole"]["sharpe"] == pytest.approx(rules["measures"]["sharpe"])
+    assert "attribution" not in code
+    shown = backtest(*words, "--signal", "--attribution", "--regimes")
+    for part in (
+        "At the next open",
+        "What each member of rsi_reversion is worth",
+        "need not add up",
+        "by regime",
+        "bull",
+    ):
+        assert part in shown.stdout
+    assert "sma_cross is code: it has no members" in shown.stderr
+
+
+def test_attribution_says_what_learners_go_by(store: Path) -> None:
+    words = ("logistic_momentum", "rsi_reversion", "-s", "RW", "--root", str(store), "--attribution")
+    learns, does_not = document(*words)["strategies"]
+    (lesson,) = learns["learners"]
+    assert lesson["text"].startswith("logistic (rate")
+    assert lesson["n_predictions"] > 100
+    assert 0.3 < lesson["hit_rate"] < 0.7
+    assert set(lesson["importances"]) == {"ROC(5)", "ROC(20)", "RSI(14)", "CCI(20)"}
+    assert does_not["learners"] == []
+    shown = backtest(*words).stdout
+    assert "What the learners of logistic_momentum go by" in shown
+    assert "What the learners of rsi_reversion" not in shown
+
+
+def test_help_says_that_code_is_run() -> None:
+    text = backtest("--help").stdout
+    assert "load only code that you trust" in " ".join(text.replace("│", " ").split())

@@ -3,14 +3,16 @@
 import random
 import shutil
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from cluster.births_file import read_births
-from cluster.driver import resume_job, run_job
+from cluster.driver import resume_job, run_job, with_columns
 from cluster.executor import EpochFailure, from_wire, to_wire
+from cluster.job_config import settled
 from cluster.journal import FILE_NAME, read_journal
 from cluster.run_folder import BIRTHS_FILE
 from cluster.serial_executor import SerialExecutor
@@ -63,7 +65,9 @@ def test_a_job_ends_with_all_that_it_promises(undisturbed, job):
     view = undisturbed
     assert view.status == "finished"
     assert len(view.epochs) == 4
-    assert view.config == job
+    assert view.config.language.columns == ()  # none are in these bars, which is written out
+    assert view.config == settled(job).model_copy(update={"language": view.config.language})
+    assert view.config.evolution.founders.text() == "ta 0.5, ml 0.5"
     assert [shard["symbol"] for shard in view.shards] == ["SPX", "IXIC"]
     births = read_births(view.run_dir, view.epochs)
     assert len(births) == view.n_births == sum(epoch["births"]["n"] for epoch in view.epochs)
@@ -80,15 +84,34 @@ def test_births_parquet_is_the_pedigree(undisturbed):
     frame = pl.read_parquet(undisturbed.run_dir / BIRTHS_FILE)
     assert frame.height == undisturbed.n_births
     assert frame.columns[:4] == ["birth_id", "strategy_id", "island", "generation"]
-    assert {"operator", "parent_a", "reason", "objective.steady_sharpe", "measure.sharpe", "genome"} <= set(
+    assert {"operator", "species", "parent_a", "reason", "objective.steady_sharpe", "measure.sharpe", "genome"} <= set(
         frame.columns
     )
     assert frame["birth_id"].is_sorted()
+    assert set(frame["species"]) <= {"ta", "ml", "hybrid"}
+    assert {"ta", "ml"} <= set(frame.filter(pl.col("generation") == 0)["species"])
     same_key = frame.group_by("key").agg(pl.col("strategy_id").n_unique())
     assert same_key["strategy_id"].max() == 1
     same_strategy = frame.group_by("strategy_id").agg(pl.col("key").n_unique())
     assert same_strategy["key"].max() == 1
     assert pl.read_parquet_metadata(undisturbed.run_dir / BIRTHS_FILE).keys() <= {"ARROW:schema"}
+
+
+def test_columns_are_those_that_all_bars_have(job):
+    bars = [SimpleNamespace(symbol=name, timeframe="1d", extra=dict.fromkeys(columns))
+            for name, columns in (("A", ("funding", "open_interest")), ("B", ("open_interest", "bid")))]  # fmt: skip
+    found = with_columns(job, bars)
+    assert found.language.columns == ("open_interest",)
+    assert found.language.intraday is False
+    hours = [SimpleNamespace(**vars(each) | {"timeframe": "1h"}) for each in bars]
+    assert with_columns(job, hours).language.intraday is True
+    assert with_columns(job, [hours[0], bars[1]]).language.intraday is False
+    assert with_columns(found, bars) == found
+    none = job.model_copy(update={"language": job.language.model_copy(update={"columns": (), "intraday": True})})
+    assert with_columns(none, bars) == none
+    missing = job.model_copy(update={"language": job.language.model_copy(update={"columns": ("funding",)})})
+    with pytest.raises(ConfigError, match=r"must be in the bars of every shard, but 'funding' is not in B 1d \(tiny\)"):
+        with_columns(missing, bars)
 
 
 def test_twice_is_the_same_bytes(undisturbed, job, tmp_path, assert_same_job):

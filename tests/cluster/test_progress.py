@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cluster.journal import Record, read_journal
-from cluster.progress import Progress, Standing, Stopwatch, headline
+from cluster.progress import Progress, Standing, Stopwatch, headline, species
 
 MakeRun = Callable[..., Path]
 
@@ -89,9 +89,20 @@ def test_headline_says_what_a_watcher_wants_to_know(make_run: MakeRun) -> None:
         "best steady_sharpe",
         "validation Sharpe 0.00",
         "diversity",
+        "ta 50 % ml 40 % hybrid 10 %",
         "left",
     ):
         assert part in text
+
+
+def test_a_single_species_is_not_told(make_run: MakeRun) -> None:
+    standing = Standing()
+    for record in records_of(make_run())[:3]:
+        for one in record.data.get("stats", []):
+            one["species"]["ta"]["n"], one["species"]["ml"]["n"], one["species"]["hybrid"]["n"] = 20, 0, 0
+        standing.take(record)
+    assert species(standing) == ""
+    assert "ta" not in headline(standing, Stopwatch(standing, Clock())).split()
 
 
 def test_the_screen_is_told_when_there_is_one_and_when_it_turns_itself_off(make_run: MakeRun) -> None:

@@ -13,6 +13,7 @@ from cluster.examination import Examiner, stretch_windows
 from cluster.job_config import POOL
 from cluster.journal import FILE_NAME, Record, read_journal
 from cluster.market import open_market
+from cluster.portfolio import is_redundant, redundant_with
 from cluster.promotion import Promotion, choose
 from cluster.run_folder import read_entry
 from cluster.signals import Interrupted
@@ -20,7 +21,9 @@ from cluster.view import view_of
 from evolution.pedigree import generation_of
 from evolution.population import state_from_bytes
 from evolution.selection import feasible, pareto_ranks
-from fitness.gates import passed_all
+from fitness.attribution import FIGURES, members
+from fitness.gates import GateReport, passed_all
+from fitness.pooled import pool, pool_measures
 from strategies.encoding import phenotype_of
 from strategies.strategy import Strategy
 
@@ -245,3 +248,100 @@ def test_examined_figures_are_those_of_evolution(view, market):
     tallies = local_evaluator(view.config, market)(phenotype_of(strategy)[None, :], "folds")
     assert tallies[0, :, Tally.N_TRADES].sum() == record["in_sample"]["n_trades"]
     assert not passed_all(())
+
+
+@pytest.fixture(scope="module")
+def lenient(tiny_values, view, market, states, births, tmp_path_factory):
+    """A function from a limit of correlation to the outcome and records of a promotion that lets everyone pass."""
+    from cluster.settings import config_from
+
+    def open_gate(*_, **__):
+        return GateReport("lockbox", 1.0, 0.0, True, "open to all")
+
+    def run(max_correlation):
+        changes = {"gates": {**EASY, "candidates": 6}, "portfolio": {"max_correlation": max_correlation}}
+        config = config_from({**tiny_values, **changes}, where="test")
+        records = breeding_records(view)
+        records[0] = Record(
+            0, records[0].at, "job_created", records[0].data | {"config": config.model_dump(mode="json")}
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cluster.promotion.lockbox_gate", open_gate)
+            outcome, appended = promote(view, market, states, births, records, tmp_path_factory.mktemp("lenient"))
+        return outcome, [data["record"] for kind, data in appended if kind == "candidate"]
+
+    return run
+
+
+def seen_returns(view, market, record):
+    """Pooled returns outside the lockbox, from a new examiner."""
+    phenotype = phenotype_of(Strategy.from_json(json.dumps(record["strategy"])))
+    examiner = Examiner(market, bank_bytes=2**24)
+    traces = [one for stretch in ("in_sample", "validation") for one in examiner.examine(phenotype, stretch).traces]
+    return pool(traces).returns
+
+
+def test_redundant_elites_are_named_with_the_better_one_that_they_repeat(lenient, view, market):
+    outcome, records = lenient(0.2)
+    elites = [record for record in records if record["passed"]]
+    assert len(elites) >= 3
+    returns = {record["id"]: seen_returns(view, market, record) for record in elites}
+    kept, redundant = [], 0
+    for record in elites:  # by deflated Sharpe, as they are judged
+        rho = {other: float(np.corrcoef(returns[record["id"]], returns[other])[0, 1]) for other in kept}
+        assert {k: record["portfolio"]["correlations"][k] for k in rho} == pytest.approx(rho, abs=1e-12)
+        above = [other for other, value in rho.items() if value > 0.2]
+        assert is_redundant(record) == bool(above)
+        if above:
+            redundant += 1
+            found = redundant_with(record)
+            assert found["id"] == max(above, key=rho.get)
+            assert found["correlation"] == pytest.approx(rho[found["id"]])
+            assert found["limit"] == 0.2
+        else:
+            kept.append(record["id"])
+    assert redundant
+    assert f"{redundant} elite" in outcome.verdict
+    sharpes = [next(gate["value"] for gate in record["gates"] if gate["name"] == "dsr") for record in elites]
+    assert sharpes == sorted(sharpes, reverse=True)
+
+
+def test_at_a_limit_of_1_nobody_is_redundant(lenient):
+    outcome, records = lenient(1.0)
+    assert outcome.n_elites > 1
+    assert not any(map(is_redundant, records))
+    assert "redundant" not in outcome.verdict
+
+
+def test_the_limit_changes_nothing_else(lenient):
+    (_, strict), (_, loose) = lenient(0.2), lenient(1.0)
+    for one, other in zip(strict, loose, strict=True):
+        one["portfolio"].pop("redundant_with")
+        other["portfolio"].pop("redundant_with")
+        assert one == other
+
+
+def test_every_elite_has_an_attribution_outside_the_lockbox(lenient, market):
+    _, records = lenient(1.0)
+    examiner = Examiner(market, bank_bytes=2**24)
+    assert any(record["passed"] for record in records)
+    for record in records:
+        if not record["passed"]:
+            assert record["attribution"] is None
+            continue
+        strategy = Strategy.from_json(json.dumps(record["strategy"]))
+        found = record["attribution"]
+        assert len(found["contributions"]) == len(members(strategy))
+        phenotype = phenotype_of(strategy)
+        traces = [one for stretch in ("in_sample", "validation") for one in examiner.examine(phenotype, stretch).traces]
+        whole = pool_measures(traces)
+        assert found["whole"] == pytest.approx({name: whole[name] for name in FIGURES})
+
+
+def test_a_record_has_its_species_and_its_measures_by_regime(view):
+    for record in view.candidates:
+        assert record["species"] in ("ta", "ml", "hybrid")
+        for stretch in ("in_sample", "validation"):
+            whole = record["regimes"][stretch]["strategy"]["all"]["all"]["measures"]["n_trades"]
+            assert whole == record[stretch]["n_trades"]
+        assert ("lockbox" in record["regimes"]) == (record["lockbox"] is not None)

@@ -14,6 +14,7 @@ import time
 import uuid
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cluster.driver import resume_job, run_job
@@ -22,6 +23,7 @@ from cluster.kernel_cache import kernel_cache_folder
 from cluster.ray_executor import RayExecutor
 from cluster.ray_faults import cause_of, is_loss, reason_of
 from cluster.ray_session import _start, actor_environment, fenced_stdout
+from cluster.run_folder import BIRTHS_FILE
 from cluster.view import read_job
 from strategies.errors import ClusterError, JournalError
 
@@ -86,6 +88,8 @@ def test_births_are_the_same_bytes_serial_and_on_ray(tiny_job, tmp_path, ray_onc
     assert view.n_screened_out == alone.n_screened_out
     assert (view.n_screened_out > 20) == bool(changes)
     assert view.repairs == ()
+    founders = pl.read_parquet(view.run_dir / BIRTHS_FILE).filter(pl.col("generation") == 0)
+    assert {"ta", "ml"} <= set(founders["species"])  # so learners ran in evaluators too
 
 
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}

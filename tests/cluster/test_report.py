@@ -114,7 +114,7 @@ def test_every_figure_is_placed_and_valid_for_plotly(make_run: MakeRun) -> None:
     figures = json.loads(page.figures)
     places = [attrs["data-figure"] for _, attrs in page.tags if "data-figure" in attrs]
     assert places == [str(number) for number in range(len(figures))]
-    assert len(figures) == 4 * 3 + 3  # pooled and two shards for each candidate; convergence, diversity, luck
+    assert len(figures) == 4 * 3 + 6  # pooled, two shards for each candidate; breeding 2, species 2, families, luck
     names = set(re.findall(r'"@([\w-]+)"', page.figures))
     style = (Path(charts.__file__).parent / "style.css").read_text()
     assert names

@@ -8,8 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.job_config import settled
 from cluster.settings import config_from, config_hash, first_difference, load_config
+from cluster.worker import evolution_settings, language_of
 from strategies.errors import ConfigError
+from strategies.language import Language
 
 MINIMAL = {"name": "a", "seed": 1, "data": {"shards": [{"symbol": "SPX"}]}}
 
@@ -46,6 +49,17 @@ def changed(path, value):
         ("evolution.objectives", ["sharpe", "sharpe"], "must name every objective once, but was sharpe, sharpe"),
         ("evolution.migration.migrants", 61, "at most half of `population_size`, but was 61 of 120"),
         ("evolution.migration.topology", "star", "`evolution.migration.topology` must be 'ring', but was 'star'"),
+        ("evolution.founders", {"ta": 0.5, "ml": 0.4}, "`evolution.founders` must add up to 1, but was ta 0.5, ml 0.4"),
+        ("evolution.founders", {"ta": 1, "dl": 0}, "but was `evolution.founders.dl`.*nearest known: ml"),
+        ("evolution.founders.ta", 1.5, "`evolution.founders.ta` must be at most 1, but was 1.5"),
+        ("evolution.founders", 0.5, "`evolution.founders` must be a mapping of keys to values, but was 0.5"),
+        ("evolution.floor", {"ta": 0.1, "hybird": 0.1}, "but was `evolution.floor.hybird`.*nearest known: hybrid"),
+        ("evolution.floor", -0.1, "`evolution.floor.ta` must be at least 0, but was -0.1"),
+        ("evolution.floor", True, "`evolution.floor` must be a mapping of keys to values, but was True"),
+        ("evolution.floor", 0.5, r"`floor` must leave 10% to the best of all, but was ta 0.5, ml 0.5 \(f\.yaml: evol"),
+        ("language.learner", False, "but was `language.learner`.*nearest known: learners"),
+        ("language.timeframes", 3, "`language.timeframes` must be at most 2, but was 3"),
+        ("language.columns", ["a", "a"], "`language.columns` must name every column once, but was a, a"),
         ("evolution.screen.keep", 0.0, "`evolution.screen.keep` must be greater than 0, but was 0.0"),
         ("evolution.screen.cells", 1.0, "`evolution.screen.cells` must be less than 1, but was 1.0"),
         ("evolution.screen.kept", 0.5, "but was `evolution.screen.kept`.*nearest known: keep"),
@@ -87,6 +101,42 @@ def test_a_screen_needs_cells_to_choose_from():
         config_from(values, where="f.yaml")
     values["data"] = {"shards": [{"symbol": "SPX"}, {"symbol": "IXIC"}]}
     assert config_from(values, where="f.yaml").evolution.screen.enabled
+
+
+def species(language, evolution):
+    """Founders and floor that a job file stands for, which evolution understands alike."""
+    config = config_from({**MINIMAL, "language": language, "evolution": evolution}, where="x")
+    section, made = settled(config).evolution, evolution_settings(config)
+    for written, meant in ((section.founders, made.founders), (section.floor, made.floor)):
+        assert tuple(written.model_dump().values()) == meant
+    assert evolution_settings(settled(config)) == made
+    return section.founders.text(), section.floor.text()
+
+
+def test_species_are_settled_by_the_language_and_written_out():
+    assert species({}, {}) == ("ta 0.5, ml 0.5", "ta 0.1, ml 0.1")
+    assert species({"learners": False}, {}) == ("ta 1", "nothing")
+    assert species({}, {"founders": {"ta": 1}}) == ("ta 1", "ta 0.1")
+    assert species({}, {"floor": 0.2}) == ("ta 0.5, ml 0.5", "ta 0.2, ml 0.2")
+    assert species({}, {"floor": 0, "founders": {"hybrid": 1}}) == ("hybrid 1", "nothing")
+    settings = evolution_settings(config_from(MINIMAL, where="x"))
+    assert (settings.founder_counts, settings.floor_counts) == ((60, 60, 0), (12, 12, 0))
+
+
+@pytest.mark.parametrize("evolution", [{"founders": {"ta": 0.5, "ml": 0.5}}, {"floor": 0.1}])
+def test_a_language_without_learners_has_no_species_that_learns(evolution):
+    values = {**MINIMAL, "language": {"learners": False}, "evolution": evolution}
+    (name,) = evolution
+    with pytest.raises(ConfigError, match=rf"`evolution.{name}` must be of ta alone where `language.learners` is fals"):
+        config_from(values, where="f.yaml")
+
+
+def test_the_language_of_a_job_is_that_of_its_file():
+    language = {"learners": False, "patterns": False, "timeframes": 1, "columns": ["bid", "ask"]}
+    config = config_from({**MINIMAL, "language": language}, where="x")
+    assert language_of(config) == Language(learners=False, patterns=False, timeframes=1, columns=("ask", "bid"))
+    assert evolution_settings(config).language == language_of(config)
+    assert language_of(config_from(MINIMAL, where="x")) == Language()
 
 
 def test_all_mistakes_are_told_at_once():

@@ -41,6 +41,17 @@ def test_projection_logs_each_island_and_whole_generations(make_run: MakeRun) ->
     assert len({(point.key, point.step, point.at_ms) for point in points}) == len(points)
 
 
+def test_projection_logs_the_share_of_each_species(make_run: MakeRun) -> None:
+    values = {(point.key, point.step): point.value for point in points_of(make_run())}
+    for generation in range(7):
+        shares = [values[f"share_{name}", generation] for name in ("ta", "ml", "hybrid")]
+        assert shares == [(12 - generation) / 20, 8 / 20, generation / 20]
+        assert sum(values[f"births_share_{name}", generation] for name in ("ta", "ml", "hybrid")) == pytest.approx(1)
+        islands = [values[f"island_{island}/best_of_ml", generation] for island in range(2)]
+        assert values["best_of_ml", generation] == max(islands)
+    assert ("best_of_hybrid", 3) not in values
+
+
 def test_projection_logs_the_screen(make_run: MakeRun) -> None:
     values = {(point.key, point.step): point.value for point in points_of(make_run(screen=True))}
     assert [values["screen_on", generation] for generation in range(7)] == [0, 1, 1, 1, 1, 0, 0]

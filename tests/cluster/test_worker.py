@@ -10,9 +10,13 @@ from cluster.market import open_market
 from cluster.serial_executor import local_evaluator
 from cluster.worker import breeding_from_json, breeding_of, breeding_to_json, run_epoch
 from evolution.islands import emigrants_from_bytes
-from evolution.pedigree import MIGRANT, births_from_bytes, check_closed, concat, generation_of
+from evolution.pedigree import MIGRANT, TEMPLATE, births_from_bytes, check_closed, concat, generation_of
 from evolution.population import state_from_bytes
 from fitness.objectives import SCREENED_OUT
+from strategies.codec import express
+from strategies.encoding import phenotype_of
+from strategies.species import SPECIES
+from strategies.templates import TEMPLATES
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,33 @@ def test_one_epoch_of_two_is_two_epochs_of_one(setting, founded):
     first = run_epoch(EpochTask(0, 0, 1, b"", ()), breeding, evaluate)
     second = run_epoch(EpochTask(0, 1, 1, first.state, ()), breeding, evaluate)
     assert second.state == founded[0].state
+
+
+def test_facts_tell_species_and_families(setting, founded):
+    breeding = setting[2]
+    for island, result in enumerate(founded):
+        births, state, last = (
+            births_from_bytes(result.births),
+            state_from_bytes(result.state),
+            result.facts["stats"][-1],
+        )
+        assert list(last["species"]) == list(SPECIES)
+        assert [one["n"] for one in last["species"].values()] == np.bincount(state.species, minlength=3).tolist()
+        assert last["families"][0][1] == max(np.unique(state.families, return_counts=True)[1])
+        told = {one["family"]: one for one in result.facts["templates"]}
+        from_templates = births.take(births.operator == TEMPLATE)
+        assert list(told) == from_templates.birth_id.tolist()
+        for row, one in enumerate(told.values()):
+            phenotype = express(from_templates.genome[row : row + 1], breeding.settings.language)
+            same = phenotype[0].tobytes() == phenotype_of(TEMPLATES[one["name"]]).tobytes()
+            assert same != one["mutated"]
+        assert {family >> 40 for family in told} == {island}
+
+
+def test_later_epochs_name_no_templates(setting, founded):
+    _, _, breeding, evaluate = setting
+    result = run_epoch(EpochTask(0, 1, 1, founded[0].state, ()), breeding, evaluate)
+    assert result.facts["templates"] == []
 
 
 def test_facts_are_plain_json(founded):

@@ -4,6 +4,7 @@ import pytest
 from evolution.crossover import GENE_SWAP, MIX, MODULE_SWAPS, N_NUMBERS, STRETCH, SWAP, origins
 from evolution.philox import uniforms
 from strategies.genes import BLOCK_COLUMNS, BLOCKS, GENES, MODULES, N_GENES
+from strategies.language import DEFAULT, Language
 
 KEY, OTHER_KEY = 3, 4
 INDICES = np.arange(3000) * 7
@@ -11,12 +12,14 @@ NUMBERS = uniforms(OTHER_KEY, N_NUMBERS, indices=INDICES)
 ORIGINS = origins(NUMBERS, KEY, INDICES)
 
 
-def slow_origins(numbers, key, index):
+def slow_origins(numbers, key, index, language=DEFAULT):
     """One child, one gene after the other, from NumPy's own streams."""
     taken = [False] * N_GENES
     modules, swaps, mixes = numbers[0] < MODULE_SWAPS, numbers[1 : 1 + len(BLOCKS)], numbers[1 + len(BLOCKS) :]
     for at, block in enumerate(BLOCKS):
         columns = BLOCK_COLUMNS[block]
+        if GENES[columns[0]].module == "learner" and not language.learners:
+            continue
         swapped = swaps[MODULES.index(GENES[columns[0]].module) if modules else at] < SWAP
         for column in columns:
             taken[column] = bool(swapped)
@@ -39,6 +42,9 @@ def slow_origins(numbers, key, index):
 def test_origins_equal_the_slow_reference():
     for row in range(300):
         assert ORIGINS[row].tolist() == slow_origins(NUMBERS[row], KEY, int(INDICES[row]))
+    plain = Language(learners=False)
+    for row, taken in enumerate(origins(NUMBERS[:300], KEY, INDICES[:300], plain)):
+        assert taken.tolist() == slow_origins(NUMBERS[row], KEY, int(INDICES[row]), plain)
 
 
 def test_a_child_alone_has_the_origins_it_has_among_others():

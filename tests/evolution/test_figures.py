@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from evolution.advance import advance, found
-from evolution.figures import gene_spread
+from evolution.figures import LISTED, gene_spread
 from strategies.genes import GENES, N_GENES
+from strategies.language import Language
 from strategies.sampler import random_genomes
 
 
@@ -35,3 +36,28 @@ def test_figures_of_a_generation_add_up(toy, small):
     assert last.n_families == len(set(result.state.families.tolist()))
     assert last.n_replaced == np.isin(result.births.birth_id[-last.n_births :], result.state.birth_ids).sum()
     assert 0.0 < last.gene_spread < 1.0
+    for row in result.stats:
+        assert sum(one.n for one in row.species) == small.population_size
+        assert sum(one.n_births for one in row.species) == row.n_births - row.n_migrants
+        assert sum(one.n_feasible for one in row.species) == row.n_feasible
+        assert max(one.best for one in row.species if one.n_feasible) == row.best[0]
+        sizes = [n for _, n in row.families]
+        assert sizes == sorted(sizes, reverse=True)
+        assert len(sizes) == min(row.n_families, LISTED)
+        assert row.n_families > LISTED or sum(sizes) == small.population_size
+    for species, one in enumerate(last.species):
+        members = result.state.species == species
+        first = result.state.objectives[members & (result.state.reasons == 0), 0]
+        assert (one.n, one.n_feasible) == (members.sum(), len(first))
+        assert (one.best, one.median) == ((first.max(), np.median(first)) if len(first) else (None, None))
+
+
+def test_gene_spread_counts_only_what_the_language_can_say():
+    genomes = random_genomes(9, np.random.Generator(np.random.Philox(key=1)))
+    said = np.array([gene.module != "learner" for gene in GENES])
+    span = np.array([gene.high - gene.low for gene in GENES])
+    pairs = [(np.abs(a - b) / span)[said] for i, a in enumerate(genomes) for b in genomes[:i]]
+    plain = Language(learners=False)
+    assert gene_spread(genomes, plain) == pytest.approx(np.mean(pairs), rel=1e-12)
+    genomes[:, ~said] = 0.0
+    assert gene_spread(genomes, plain) == pytest.approx(np.mean(pairs), rel=1e-12)

@@ -11,9 +11,11 @@ from evolution.deap_bridge import ETA, STEP
 from evolution.mutation import ANY_BLOCK, GENE, GRAIN, REDRAW, SECOND_BLOCK, mutated
 from strategies.codec import bounded, express
 from strategies.genes import BLOCK_COLUMNS, BLOCKS, COLUMN, GENES, N_GENES, GeneKind
+from strategies.language import DEFAULT, Language
 from strategies.sampler import quantiles, random_genomes
 
 POOL = random_genomes(400, np.random.Generator(np.random.Philox(key=3)))
+PLAIN = Language(learners=False, patterns=False, timeframes=0)
 ZEROS = np.zeros(len(POOL), dtype=np.int64)
 
 
@@ -36,16 +38,25 @@ def changed_gene(gene, value, number):
     return round(min(max(value + shift, 0.0), 1.0) / GRAIN) * GRAIN
 
 
-def slow_mutant(genome, key, index, attempt):
+def speaks(genome, block):
+    """Whether a block has a say: its switch is on, and a feature's learner is."""
+    parts = block.split(".")
+    switches = (f"{'.'.join(parts[:n])}.on" for n in range(1, len(parts) + 1))
+    return all(genome[COLUMN[name]] > 0 for name in switches if name in COLUMN)
+
+
+def slow_mutant(genome, key, index, attempt, language=DEFAULT):
     """One genome, one gene after the other, from NumPy's own streams."""
 
     def stream(part, n):
         counter = part << 192 | attempt << 128 | index << 64
         return np.random.Generator(np.random.Philox(key=key, counter=counter)).random(n).tolist()
 
-    mutant, left = list(genome), list(range(len(BLOCKS)))
-    switches = [COLUMN.get(f"{name}.on") for name in BLOCKS]
-    speaking = {at for at, switch in enumerate(switches) if switch is None or genome[switch] > 0}
+    mutant = list(genome)
+    left = [
+        at for at, name in enumerate(BLOCKS) if language.learners or name.split(".")[0] not in ("learner", "fusion")
+    ]
+    speaking = {at for at, name in enumerate(BLOCKS) if speaks(genome, name)}
     turns = stream(0, 4 * len(BLOCKS) + 4)
     for turn in range(len(BLOCKS) + 1):
         liberty, place, fate, another = turns[4 * turn : 4 * turn + 4]
@@ -59,7 +70,7 @@ def slow_mutant(genome, key, index, attempt):
         numbers = stream(1 + at, 2 * len(columns))
         for offset, column in enumerate(columns):
             if fate < REDRAW:
-                law = quantiles()[column]
+                law = quantiles(language)[column]
                 mutant[column] = numbers[offset] if law is None else float(bisect.bisect_right(law, numbers[offset]))
             elif numbers[offset] < max(GENE, 1.0 / len(columns)):
                 mutant[column] = changed_gene(GENES[column], genome[column], numbers[len(columns) + offset])
@@ -68,11 +79,17 @@ def slow_mutant(genome, key, index, attempt):
     return mutant
 
 
-@given(st.integers(0, 2**128 - 1), st.integers(0, 2**20), st.integers(0, 1000), st.integers(0, len(POOL) - 1))
+@given(
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 2**20),
+    st.integers(0, 1000),
+    st.integers(0, len(POOL) - 1),
+    st.sampled_from([DEFAULT, PLAIN]),
+)
 @settings(max_examples=300, deadline=None)
-def test_mutants_equal_the_slow_reference(key, index, attempt, row):
-    (mutant,) = mutated(POOL[row : row + 1], key, np.array([index]), np.array([attempt]))
-    assert mutant.tolist() == slow_mutant(POOL[row].tolist(), key, index, attempt)
+def test_mutants_equal_the_slow_reference(key, index, attempt, row, language):
+    (mutant,) = mutated(POOL[row : row + 1], key, np.array([index]), np.array([attempt]), language)
+    assert mutant.tolist() == slow_mutant(POOL[row].tolist(), key, index, attempt, language)
 
 
 def test_a_birth_alone_is_mutated_as_among_others_and_parents_stay_as_they_are():
@@ -111,3 +128,10 @@ def test_every_gene_can_be_mutated_and_shares_are_as_documented():
     assert 0 < on.sum() < len(on)
     silent, speaking = (blocks[:, conditions][:, which].mean() for which in (~on, on))
     assert 0.5 * ANY_BLOCK < silent / speaking < 1.3 * ANY_BLOCK
+
+
+def test_a_language_without_learners_never_mutates_one():
+    mutants = mutated(POOL, 8, np.arange(len(POOL)), ZEROS, PLAIN)
+    learners = np.array([gene.module == "learner" for gene in GENES])
+    np.testing.assert_array_equal(mutants[:, learners], POOL[:, learners])
+    assert (mutants != POOL).any(axis=1).mean() > 0.9

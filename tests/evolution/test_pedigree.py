@@ -12,6 +12,7 @@ from evolution.pedigree import (
     FOUNDER,
     MIGRANT,
     MUTATION,
+    NEWCOMER,
     OPERATORS,
     birth_ids,
     births_columns,
@@ -26,11 +27,18 @@ from evolution.pedigree import (
 from evolution.population import state_from_bytes
 from fitness.objectives import REASONS
 from strategies.errors import JournalError
+from strategies.species import SPECIES, TA, species_of
 
 
 @pytest.fixture
 def births(toy, small):
-    evaluate = toy()
+    """Two islands and migrants, and newcomers: nobody that learns is feasible."""
+
+    def evaluate(phenotypes):
+        given = toy()(phenotypes)
+        given.reasons[species_of(phenotypes) != TA] = 3
+        return given
+
     here, there = (found(9, island, small, evaluate) for island in (0, 1))
     later = advance(here.state, evaluate, small, 2, [emigrants(there.state, 2)])
     return concat([here.births, there.births, later.births])
@@ -81,7 +89,11 @@ def a_row(births, operator):
         (FOUNDER, "birth_id", lambda b, row: b.birth_id[row - 1], "must have an id of its own"),
         (FOUNDER, "island", lambda b, row: b.island[row] + 1, "must name its island in its id"),
         (FOUNDER, "generation", lambda b, row: 5, "must name its generation in its id"),
-        (FOUNDER, "operator", lambda b, row: 6, "must have one of 6 operators"),
+        (FOUNDER, "operator", lambda b, row: 7, "must have one of 7 operators"),
+        (FOUNDER, "operator", lambda b, row: NEWCOMER, "must be a founder in generation 0 and only there"),
+        (NEWCOMER, "operator", lambda b, row: FOUNDER, "must be a founder in generation 0 and only there"),
+        (NEWCOMER, "family", lambda b, row: 0, "must found its own family"),
+        (FOUNDER, "species", lambda b, row: 3, "must be of one of 3 species, but `species` was 3"),
         (FOUNDER, "operator", lambda b, row: MUTATION, "must have the parents of its operator"),
         (FOUNDER, "family", lambda b, row: 0, "must found its own family"),
         (CROSSOVER, "parent_b", lambda b, row: -1, "must have the parents of its operator, but `parent_b` was -1"),
@@ -92,6 +104,7 @@ def a_row(births, operator):
         (MIGRANT, "parent_a", lambda b, row: b.birth_id[row] - 1, "must come from another island if a migrant"),
         (MIGRANT, "evaluated", lambda b, row: True, "must bring its fitness along"),
         (MIGRANT, "key", lambda b, row: b.key[row] + np.uint64(1), "must be the strategy that left"),
+        (MIGRANT, "species", lambda b, row: (b.species[row] + 1) % 3, "must be of the species that left"),
     ],
 )
 def test_each_break_in_the_pedigree_is_named(births, operator, column, change, text):
@@ -117,6 +130,7 @@ def test_columns_are_a_table_with_names_in_words(births):
     table = births_columns(births, objectives=["sharpe", "drawdown"], measures=["x", "y", "z"])
     assert {len(column) for column in table.values()} == {len(births)}
     assert table["operator"].tolist() == [OPERATORS[code] for code in births.operator]
+    assert table["species"].tolist() == [SPECIES[code] for code in births.species]
     assert table["reason"].tolist() == [REASONS[code] for code in births.reason]
     assert table["key"][0] == f"{births.key[0, 0]:016x}{births.key[0, 1]:016x}"
     np.testing.assert_array_equal(table["objective.drawdown"], births.objectives[:, 1])

@@ -290,7 +290,8 @@ def test_a_migrant_known_in_full_replaces_what_was_screened_out(screening, scree
 
 def test_a_migrant_known_in_full_takes_the_place_of_its_twin_that_was_screened_out(screening):
     """Screened strategies live on only where there are too few others: here, where the founders are all alike."""
-    crowded = EvolutionSettings(population_size=40, max_retries=0, template_share=1, screen=ROOMY)
+    alike = {"founders": {"ta": 1.0}, "template_share": 1, "max_retries": 0}
+    crowded = EvolutionSettings(population_size=120, **alike, screen=ROOMY)
     here, _, _ = run(screening(), crowded, 1)
     (rows,) = np.nonzero(here.reasons == SCREENED_OUT)
     assert len(rows)

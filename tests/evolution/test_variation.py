@@ -1,21 +1,30 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from evolution.founding import founders, newcomers, templates_of
 from evolution.keys import Place
-from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NO_PARENT, TEMPLATE
+from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT, TEMPLATE
 from evolution.settings import EvolutionSettings
+from evolution.species import FREE
 from evolution.variation import breed, conceive, found_brood, renew
 from strategies.codec import bounded, express, phenotype_keys
+from strategies.encoding import encode, strategy_of
+from strategies.language import DEFAULT, Language
+from strategies.species import HYBRID, ML, TA, species_of
 from strategies.templates import TEMPLATES, template_genomes
 
 SETTINGS = EvolutionSettings(population_size=60)
 NOBODY = np.zeros((0, 2), dtype=np.uint64)
 PLACE = Place(11, 0, 1)
-POOL = found_brood(Place(11, 0, 0), SETTINGS).genomes
+FOUNDERS = found_brood(Place(11, 0, 0), SETTINGS)
+POOL, KINDS = FOUNDERS.genomes, FOUNDERS.species
 
 
-def a_brood(place=PLACE, settings=SETTINGS, known_keys=NOBODY, first_index=0):
-    return breed(POOL, np.arange(60), known_keys=known_keys, place=place, settings=settings, first_index=first_index)
+def a_brood(place=PLACE, settings=SETTINGS, known_keys=NOBODY, first_index=0, kinds=KINDS):
+    given = {"known_keys": known_keys, "place": place, "settings": settings, "first_index": first_index}
+    return breed(POOL, np.arange(60), kinds, **given)
 
 
 def test_a_brood_is_valid_new_and_names_its_parents():
@@ -97,21 +106,87 @@ def test_only_the_first_of_equal_children_is_fresh():
     assert (operators == CROSSOVER).all()
 
 
-def test_founders_are_templates_then_strangers_and_islands_begin_with_different_templates():
-    n_templates = len(TEMPLATES)
-    settings = EvolutionSettings(population_size=30, template_share=3 / 30)
-    brood = found_brood(Place(0, 0, 0), settings)
-    assert (brood.operators == TEMPLATE).tolist() == [True] * 3 + [False] * 27
-    np.testing.assert_array_equal(brood.genomes[:3], bounded(template_genomes()[:3]))
-    other = found_brood(Place(0, 1, 0), settings)
-    np.testing.assert_array_equal(other.genomes[:3], bounded(template_genomes()[(np.arange(3) + 3) % n_templates]))
-    assert (other.genomes[3:] != brood.genomes[3:]).any()
+def test_founders_of_each_species_are_its_templates_then_strangers():
+    settings = EvolutionSettings(
+        population_size=40, template_share=0.2, founders={"ta": 0.5, "ml": 0.25, "hybrid": 0.25}
+    )
+    made = founders(Place(0, 0, 0), settings)
+    assert settings.founder_counts == (20, 10, 10)
+    by_name = dict(zip(TEMPLATES, template_genomes(), strict=True))
+    for species, start, n in ((TA, 0, 20), (ML, 20, 10), (HYBRID, 30, 10)):
+        genomes, names = made.genomes[start : start + n], made.names[start : start + n]
+        assert species_of(express(genomes)).tolist() == [species] * n
+        known = templates_of(settings.language)[species]
+        n_templates = round(0.2 * n) if known else 0
+        assert names == tuple(known[place % len(known)] for place in range(n_templates)) + ("",) * (n - n_templates)
+        for row in range(n_templates):
+            np.testing.assert_array_equal(genomes[row], by_name[names[row]])
+    assert (made.operators == TEMPLATE).tolist() == [name != "" for name in made.names]
+    np.testing.assert_array_equal(made.genomes, founders(Place(0, 0, 0), settings).genomes)
+
+
+def test_islands_begin_with_different_templates_and_other_strangers():
+    settings = EvolutionSettings(population_size=30, template_share=3 / 15)
+    known = templates_of(settings.language)[TA]
+    first, second = (founders(Place(0, island, 0), settings) for island in (0, 1))
+    assert [made.names[:3] for made in (first, second)] == [
+        known[:3],
+        tuple(known[(3 + i) % len(known)] for i in range(3)),
+    ]
+    assert (first.genomes[3:15] != second.genomes[3:15]).any(axis=1).all()
+
+
+def test_a_language_leaves_out_the_templates_that_it_cant_say():
+    plain = Language(learners=False, patterns=False, timeframes=0)
+    names = templates_of(plain)
+    assert names[ML] == names[HYBRID] == ()
+    assert 5 <= len(names[TA]) <= len(templates_of(Language())[TA])
+    for name in names[TA]:
+        assert strategy_of(express(encode(TEMPLATES[name])[None], plain)[0]) == TEMPLATES[name]
+    made = founders(Place(0, 0, 0), EvolutionSettings(population_size=20, template_share=1.0, language=plain))
+    assert set(made.names) <= set(names[TA])
+    assert (species_of(express(made.genomes, plain)) == TA).all()
 
 
 def test_more_places_than_templates_are_filled_with_mutants_of_templates():
-    brood = found_brood(Place(0, 0, 0), EvolutionSettings(population_size=40, template_share=1.0))
+    n_known = len(templates_of(DEFAULT)[TA])
+    everyone = {"population_size": 2 * n_known, "founders": {"ta": 1.0}}
+    brood = found_brood(Place(0, 0, 0), EvolutionSettings(template_share=1.0, **everyone))
     assert brood.fresh.all()
-    assert len(np.unique(brood.keys, axis=0)) == 40
-    assert (brood.retries > 0).sum() == 40 - len(TEMPLATES)
-    no_templates = found_brood(Place(0, 0, 0), EvolutionSettings(population_size=40, template_share=0.0))
+    assert len(np.unique(brood.keys, axis=0)) == 2 * n_known
+    assert (brood.retries > 0).tolist() == [False] * n_known + [True] * n_known
+    no_templates = found_brood(Place(0, 0, 0), EvolutionSettings(template_share=0.0, **everyone))
     assert (no_templates.operators != TEMPLATE).all()
+
+
+def test_places_of_a_species_have_parents_of_it_alone_however_poor_it_is():
+    kinds = np.repeat([TA, HYBRID, ML], 20)  # by rank: all that learn alone are worse than all others
+    settings = EvolutionSettings(population_size=60, floor={"ta": 0.1, "ml": 0.2})
+    brood = a_brood(settings=settings, kinds=kinds)
+    for place, species in ((slice(42, 48), TA), (slice(48, 60), ML)):
+        parents = brood.parents[place]
+        assert (kinds[parents[parents != NO_PARENT]] == species).all()
+    plain = a_brood(settings=dataclasses.replace(settings, floor=0.0), kinds=kinds)
+    np.testing.assert_array_equal(brood.genomes[:42], plain.genomes[:42])
+    np.testing.assert_array_equal(brood.parents[:42], plain.parents[:42])
+
+
+def test_without_floors_kinds_say_nothing():
+    settings = EvolutionSettings(population_size=60, floor=0.0)
+    first = a_brood(settings=settings)
+    for kinds in (np.full(60, FREE), np.full(60, ML)):
+        np.testing.assert_array_equal(a_brood(settings=settings, kinds=kinds).genomes, first.genomes)
+
+
+@pytest.mark.parametrize("gone", [TA, ML, HYBRID])
+def test_a_species_that_died_out_is_founded_anew_by_strangers(gone):
+    settings = EvolutionSettings(population_size=60, floor=(0.1, 0.1, 0.1))
+    kinds = np.resize([other for other in (TA, ML, HYBRID, FREE) if other != gone], 60)
+    brood = a_brood(settings=settings, kinds=kinds)
+    new = brood.operators == NEWCOMER
+    assert np.flatnonzero(new).tolist() == list(range(42 + 6 * gone, 48 + 6 * gone))
+    assert (brood.parents[new] == NO_PARENT).all()
+    assert (brood.parents[~new, 0] != NO_PARENT).all()
+    np.testing.assert_array_equal(brood.genomes[new], newcomers(PLACE, settings, gone))
+    assert (brood.species[new] == gone).all()
+    assert (newcomers(Place(11, 0, 2), settings, gone) != brood.genomes[new]).any(axis=1).all()

@@ -1,7 +1,6 @@
 """The oracle of fitness: Strategy objects, read bar by bar in plain Python, give the same tallies to the last bit."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -13,25 +12,33 @@ from fitness import reference
 from fitness.bank import FeatureBank
 from fitness.bits import unpack
 from fitness.costs import Costs, OrderKind, Risk, SizeKind, risk_row
-from fitness.evaluate import evaluate, risk_rows, role_masks
+from fitness.evaluate import evaluate, risk_rows, role_masks, scale_of
 from fitness.folds import Window, split
 from fitness.kernel import TILE
-from fitness.population import FIRST_RISK, MOST_CONDITIONS
+from fitness.population import FIRST_RISK
+from fitness.reference_rules import learnt, wanted
 from fitness.samples import random_walk, sample, widen
 from fitness.shards import shard_of
 from fitness.simulation import simulate_one
+from fitness.sizing import inverse_volatility
 from fitness.tally import N_TALLY, Tally
 from strategies.catalogue import SOURCES, catalogue, kind_index
 from strategies.codec import express
 from strategies.encoding import phenotype_of, strategy_of
 from strategies.errors import DataError, UsageError
-from strategies.genes import COLUMN, N_ENTRY, N_EXIT, N_GENES
-from strategies.mirrors import mirror
+from strategies.genes import COLUMN, N_GENES, SIZE_KINDS
 from strategies.operands import column
 from strategies.sampler import random_genomes
 from strategies.strategy import Condition, Distance, Operand, Rule, Strategy
 
 COSTS = Costs.from_bps(fee_bps=5, slippage_bps=2)
+SIZES = {
+    "fixed": SizeKind.FRACTION,
+    "risk": SizeKind.RISK,
+    "volatility": SizeKind.VOLATILITY,
+    "confidence": SizeKind.CONFIDENCE,
+    "kelly": SizeKind.KELLY,
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,60 +58,12 @@ def phenotypes(n, seed):
 # --- the plain twin: Strategy objects to booleans, bar by bar ---
 
 
-def values_of(operand, shard):
-    source = SOURCES.index(operand.source or "close")
-    values = column(kind_index(operand.kind), source, operand.parameters, shard)
-    return [float(values[t - operand.lag]) if t >= operand.lag else math.nan for t in range(len(values))]
-
-
-def right_side(condition, shard):
-    if condition.right is not None:
-        return values_of(condition.right, shard)
-    if catalogue()[kind_index(condition.left.kind)].level_unit == "% of close":
-        return [condition.level * (float(close) / 100.0) for close in shard.close]
-    return [condition.level] * len(shard.close)
-
-
-def condition_truth(condition, shard):
-    x, y = values_of(condition.left, shard), right_side(condition, shard)
-    truth = []
-    for t in range(len(x)):
-        before = (x[t - 1], y[t - 1]) if t else (math.nan, math.nan)
-        if condition.comparator == ">":
-            needed, says = (x[t], y[t]), x[t] > y[t]
-        elif condition.comparator == "<":
-            needed, says = (x[t], y[t]), x[t] < y[t]
-        elif condition.comparator == "crosses above":
-            needed, says = (x[t], y[t], *before), x[t] > y[t] and before[0] <= before[1]
-        else:
-            needed, says = (x[t], y[t], *before), x[t] < y[t] and before[0] >= before[1]
-        truth.append(not any(map(math.isnan, needed)) and says is not condition.negate)
-    return truth
-
-
-def rule_truth(rule, shard):
-    n_bars = len(shard.close)
-    if not rule.conditions:
-        return [False] * n_bars
-    truths = [condition_truth(condition, shard) for condition in rule.conditions]
-    return [sum(truth[t] for truth in truths) >= rule.needed for t in range(n_bars)]
-
-
-def side_masks(strategy, shard):
-    never = [False] * len(shard.close)
-    own = [rule_truth(strategy.entry, shard), rule_truth(strategy.exit, shard)]
-    if strategy.direction == "long":
-        return np.array([*own, never, never])
-    if strategy.direction == "short":
-        return np.array([never, never, *own])
-    turned = strategy_of(mirror(phenotype_of(strategy)[None])[0])
-    return np.array([*own, rule_truth(turned.entry, shard), rule_truth(turned.exit, shard)])
-
-
 def plain_risk(strategy):
     kinds = {"atr": OrderKind.ATR, "percent": OrderKind.PERCENT}
     row = {"time_stop": strategy.time_stop, "cooldown": strategy.cooldown, "size": strategy.size.value}
-    row["size_kind"] = {"fixed": SizeKind.FRACTION, "risk": SizeKind.RISK}[strategy.size.kind]
+    row["size_kind"] = SIZES[strategy.size.kind]
+    if strategy.breaker is not None:
+        row |= {"breaker": strategy.breaker.drawdown, "rearm": strategy.breaker.rearm}
     for name in ("stop", "target", "trail"):
         distance = getattr(strategy, name)
         if distance is not None:
@@ -112,15 +71,27 @@ def plain_risk(strategy):
     return risk_row(**row)
 
 
+def plain_scale(strategy, shard):
+    """The mean confidence of the learners by their votes, alike where none votes; or the inverse of volatility."""
+    if strategy.size.kind == "volatility":
+        return inverse_volatility(shard.close, shard.bars_per_year)
+    if strategy.size.kind != "confidence":
+        return None
+    weights = [learner.weight for learner in strategy.learners]
+    if not any(weights):
+        weights = [1] * len(weights)
+    scale = np.zeros(shard.n_bars)
+    for learner, weight in zip(strategy.learners, weights, strict=True):
+        if weight:
+            scale += weight / sum(weights) * learnt(learner, shard).confidence
+    return scale
+
+
 def plain_tallies(strategy, shard, windows, costs):
     atr = column(kind_index("ATR"), SOURCES.index("close"), (14.0,), shard)
-    masks, risk = side_masks(strategy, shard), plain_risk(strategy)
-    return [
-        reference.simulate(
-            bars=shard, atr=atr, masks=masks, window=(window.start, window.stop), risk=risk, costs=costs
-        ).tally
-        for window in windows
-    ]
+    whole = {"bars": shard, "atr": atr, "masks": wanted(strategy, shard), "risk": plain_risk(strategy), "costs": costs}
+    whole["scale"] = plain_scale(strategy, shard)
+    return [reference.simulate(**whole, window=(window.start, window.stop)).tally for window in windows]
 
 
 def test_evaluate_equals_the_plain_twin_on_real_bars(spx):
@@ -150,6 +121,20 @@ def test_levels_in_per_cent_of_close_equal_the_plain_twin(spx):
     assert len(traders) == 12
     for i in traders:
         assert np.array_equal(tallies[i], plain_tallies(strategy_of(rows[i]), spx, windows, COSTS))
+
+
+@pytest.mark.parametrize("kind", list(SizeKind))
+def test_every_kind_of_size_equals_the_plain_twin(spx, kind):
+    window, rows = Window("fold 0", 260, 900), phenotypes(300, 2)
+    if kind == SizeKind.CONFIDENCE:
+        rows = rows[rows[:, COLUMN["learner.0.on"]] > 0.0]
+    rows[:, COLUMN["risk.size_kind"]], rows[:, COLUMN["risk.size"]] = kind, 0.1
+    rows[:, COLUMN["risk.breaker"]], rows[:, COLUMN["risk.rearm"]] = 0.05, 20.0
+    tallies = evaluate(rows, spx, [window], COSTS, FeatureBank(spx))
+    chosen = np.argsort(-tallies[:, 0, Tally.N_TRADES], kind="stable")[4:8]
+    assert (tallies[chosen, 0, Tally.N_TRADES] > 3).all()
+    for i in chosen:
+        assert np.array_equal(tallies[i], plain_tallies(strategy_of(rows[i]), spx, [window], COSTS))
 
 
 @settings(max_examples=15, deadline=None)
@@ -230,6 +215,7 @@ def test_a_shard_of_several_tiles_is_played_as_one():
                 window=(window.start, window.stop),
                 risk=risk_rows(rows)[row],
                 costs=COSTS,
+                scale=scale_of(rows[row], bank),
             )
             assert np.array_equal(tally[number], found.tally)
 
@@ -240,7 +226,7 @@ def test_role_masks_are_the_rules_as_they_are_written(spx):
     assert {strategy_of(row).direction for row in rows} == {"long", "short", "both"}
     assert roles.sound.all()
     for row, masks in zip(rows, roles.masks[roles.rows], strict=True):
-        assert np.array_equal(unpack(masks, spx.n_bars), side_masks(strategy_of(row), spx))
+        assert np.array_equal(unpack(masks, spx.n_bars), wanted(strategy_of(row), spx))
 
 
 def test_read_only_inputs_are_taken_and_left_alone(spx):
@@ -271,7 +257,7 @@ def test_any_garbage_that_expresses_can_be_evaluated(seed):
 def test_the_gene_table_is_as_the_compiled_code_takes_it():
     risks = [COLUMN[f"risk.{column.name.lower()}"] for column in Risk]
     assert risks == list(range(FIRST_RISK, FIRST_RISK + len(Risk)))
-    assert max(N_ENTRY, N_EXIT) <= MOST_CONDITIONS
+    assert tuple(SIZES) == SIZE_KINDS
 
 
 def test_nobody_and_nowhere_are_fine(spx):

@@ -10,99 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from benchmarks.rough_bars import rough_bars
-from fitness import account, bits, kernel, orders, reference
+from fitness import account, bits, kernel, orders
 from fitness.account import N_ACCOUNT
 from fitness.bits import pack, unpack
-from fitness.costs import Costs, OrderKind, Risk, risk_row
+from fitness.costs import Costs, OrderKind, Risk, SizeKind, risk_row
 from fitness.kernel_bars import kernel_bars
 from fitness.simulation import simulate_many, simulate_one
 from fitness.tally import N_TALLY, N_TRADE, ExitReason, Tally, Trade
 from strategies.errors import UsageError
-
-PRICES = ("open", "high", "low", "close")
-BAR_STYLES = ("plain", "gaps", "limit moves", "flat", "ticks", "wild")
-
-
-def random_bars(rng, n_bars, style):
-    """Bars that hurt, with ties on a coarse tick as well, volumes of which some are 0, and uneven days."""
-    rough = rough_bars(rng, style, 0.25 if style == "wild" else 0.02, n_bars)
-    bars = [getattr(rough, name) for name in PRICES]
-    if style == "ticks":
-        bars = [np.maximum(np.round(prices / 2.0) * 2.0, 2.0) for prices in bars]
-    bars += [np.floor(np.exp(rng.normal(9.0, 2.0, n_bars))) * (rng.random(n_bars) < 0.95)]
-    bars += [np.cumsum(rng.choice([1, 1, 3, 30], n_bars)) * 86_400_000_000]
-    return SimpleNamespace(**dict(zip(("open", "high", "low", "close", "volume", "timestamps"), bars, strict=True)))
-
-
-def random_models(rng):
-    """Parameters of the cost models, each off as often as not."""
-    return {
-        "fee_per_unit": float(rng.choice([0.0, 0.01, 5.0])),
-        "spread_volatility": float(rng.choice([0.0, 0.0, 0.2, 30.0])),
-        "impact": float(rng.choice([0.0, 0.0, 1.0, 50.0])),
-        "volume_share": float(rng.choice([np.inf, np.inf, 0.5, 0.01])),
-        "borrow": float(rng.choice([0.0, 0.0, 0.03, 40.0])),
-        "funding": float(rng.choice([0.0, 0.0, -0.2, 0.1, 30.0])),
-    }
-
-
-def random_case(*, seed, n_bars, style, densities, kinds, has_models=True):
-    """Everything that `simulate` takes."""
-    rng = np.random.default_rng(seed)
-    risk = risk_row(
-        stop_kind=kinds[0],
-        stop=rng.choice([0.02, 0.5, 1.0, 2.0, 8.0]),
-        target_kind=kinds[1],
-        target=rng.choice([0.5, 1.0, 2.0, 4.0, 150.0]),
-        trail_kind=kinds[2],
-        trail=rng.choice([0.02, 0.5, 2.0, 5.0]),
-        time_stop=rng.choice([0, 0, 1, 2, 7, 40]),
-        cooldown=rng.choice([0, 0, 1, 2, 13]),
-        size_kind=kinds[3],
-        size=rng.choice([0.01, 0.3, 1.0, 5.0]),
-    )
-    costs = Costs(
-        fee=float(rng.choice([0.0, 0.001, 0.03])),
-        slippage=float(rng.choice([0.0, 0.0005, 0.03])),
-        leverage_cap=float(rng.choice([1.0, 3.0, 20.0, np.inf])),
-        lot_size=float(rng.choice([0.0, 0.0, 0.001, 1.0])),
-        start_equity=float(rng.choice([1.0, 10_000.0, 3_000_000.0])),
-        **(random_models(rng) if has_models else {}),
-    )
-    atr = np.abs(rng.normal(2.0, 1.0, n_bars))
-    atr[: rng.integers(0, 5)] = np.nan
-    atr[rng.random(n_bars) < 0.05] = 0.0
-    masks = rng.random((4, n_bars)) < np.asarray(densities).reshape(4, 1)
-    start = int(rng.integers(0, n_bars))
-    stop = int(rng.integers(start + 1, n_bars + 1))
-    window = (0, n_bars) if rng.random() < 0.5 else (start, stop)
-    bars = random_bars(rng, n_bars, style)
-    return {"bars": bars, "atr": atr, "masks": masks, "window": window, "risk": risk, "costs": costs}
-
-
-def both(case):
-    """What the kernel and what the twin made of it."""
-    return simulate_one(**{**case, "masks": pack(case["masks"])}), reference.simulate(**case)
-
-
-def assert_same(left, right):
-    np.testing.assert_array_equal(left.trades, right.trades)
-    np.testing.assert_array_equal(left.equity, right.equity)
-    np.testing.assert_array_equal(left.tally, right.tally)
-
-
-densities = st.tuples(*[st.sampled_from([0.0, 0.02, 0.2, 0.7, 1.0])] * 4)
-kinds = st.tuples(*[st.sampled_from([0, 1, 2])] * 3, st.sampled_from([0, 1]))
-cases = st.builds(
-    lambda **drawn: random_case(**drawn),
-    seed=st.integers(0, 2**32 - 1),
-    n_bars=st.one_of(st.integers(1, 5), st.integers(60, 70), st.integers(120, 200)),
-    style=st.sampled_from(BAR_STYLES),
-    densities=densities,
-    kinds=kinds,
-    has_models=st.booleans(),
-)
+from tests.fitness.kernel_cases import BAR_STYLES, PRICES, assert_same, both, cases, random_bars, random_case
 
 
 @settings(max_examples=400, deadline=None)
@@ -122,8 +38,9 @@ def test_a_window_played_in_parts_is_the_window_played_at_once(case, cuts):
     for until in [*sorted(cut for cut in cuts if start < cut < stop), stop]:
         known = words.copy()
         known[:, (until + 63) >> 6 :] = 0  # what lies beyond is not looked at
-        bars = prepared.blocks, prepared.fills
-        kernel.play_nb(*bars, *known, start, stop, until, case["risk"], prepared.costs, *outputs, row)
+        scale = np.append(case["scale"][:until], np.full(len(case["scale"]) - until, 7.0))
+        bars, rest = (prepared.blocks, prepared.fills), (case["risk"], prepared.costs, scale)
+        kernel.play_nb(*bars, *known, start, stop, until, *rest, *outputs, row)
     account.finish_nb(stop - start, case["costs"].start_equity, row, tally)
     whole, _ = both(case)
     np.testing.assert_array_equal(tally, whole.tally)
@@ -154,7 +71,7 @@ def test_the_books_balance(case):
 @given(cases)
 def test_inputs_are_left_unchanged(case):
     packed = pack(case["masks"])
-    inputs = [*vars(case["bars"]).values(), case["atr"], packed, case["risk"]]
+    inputs = [*vars(case["bars"]).values(), case["atr"], packed, case["risk"], case["scale"]]
     before = [array.copy() for array in inputs]
     simulate_one(**{**case, "masks": packed})
     for array, copy in zip(inputs, before, strict=True):
@@ -170,11 +87,11 @@ def test_future_bars_change_nothing_that_is_past(case, cut, seed):
     changed = SimpleNamespace(**{name: prices.copy() for name, prices in vars(case["bars"]).items()})
     for name, prices in vars(changed).items():
         prices[t + 1 :] = getattr(other, name)[t + 1 :]
-    masks, atr = case["masks"].copy(), case["atr"].copy()
+    masks, atr, scale = case["masks"].copy(), case["atr"].copy(), case["scale"].copy()
     masks[:, t + 1 :] = ~masks[:, t + 1 :]
-    atr[t + 1 :] = 1.0
+    atr[t + 1 :] = scale[t + 1 :] = 1.0
     now, _ = both(case)
-    later, _ = both({**case, "bars": changed, "masks": masks, "atr": atr})
+    later, _ = both({**case, "bars": changed, "masks": masks, "atr": atr, "scale": scale})
     if t < stop - 1:
         np.testing.assert_array_equal(now.equity[: t + 1 - start], later.equity[: t + 1 - start])
         past = now.trades[now.trades[:, Trade.EXIT_BAR] <= t]
@@ -205,7 +122,7 @@ def test_random_cases_meet_every_exit_reason_and_ruin():
             n_bars=int(rng.integers(1, 150)),
             style=rng.choice(BAR_STYLES),
             densities=rng.choice([0.0, 0.02, 0.2, 0.7], 4),
-            kinds=[*rng.integers(0, 3, 3), rng.integers(0, 2)],
+            kinds=[*rng.integers(0, 3, 3), rng.integers(0, len(SizeKind))],
         )
         found, twin = both(case)
         assert_same(found, twin)
@@ -215,25 +132,30 @@ def test_random_cases_meet_every_exit_reason_and_ruin():
     assert ruined > 5
 
 
-def a_case(seed=5, n_bars=300):
-    return random_case(seed=seed, n_bars=n_bars, style="gaps", densities=[0.1, 0.1, 0.1, 0.1], kinds=[1, 2, 1, 0])
+def a_case(seed=5, n_bars=300, size_kind=SizeKind.FRACTION):
+    densities, kinds = [0.1, 0.1, 0.1, 0.1], [1, 2, 1, size_kind]
+    return random_case(seed=seed, n_bars=n_bars, style="gaps", densities=densities, kinds=kinds)
 
 
 def test_many_equals_one_by_one_for_every_strategy_and_window():
-    cases = [{**a_case(seed), "costs": Costs(0.001, 0.0005)} for seed in range(6)]
+    cases = [{**a_case(kind, size_kind=kind), "costs": Costs(0.001, 0.0005)} for kind in SizeKind]
+    n, scales, scale_rows = len(cases), np.array([cases[0]["scale"], cases[1]["scale"]]), np.array([-1, -1, 1, 0, -1])
     bars, atr, costs = cases[0]["bars"], cases[0]["atr"], cases[0]["costs"]
     windows = np.array([[0, 300], [10, 200], [299, 300], [100, 102]])
     masks = pack(np.concatenate([case["masks"] for case in cases]))
-    rows = np.arange(24).reshape(6, 4)
+    rows = np.arange(4 * n).reshape(n, 4)
     risks = np.array([case["risk"] for case in cases])
-    tallies = simulate_many(bars=bars, atr=atr, masks=masks, mask_rows=rows, windows=windows, risks=risks, costs=costs)
-    assert tallies.shape == (6, 4, N_TALLY)
-    for i in range(6):
+    tallies = simulate_many(
+        bars=bars, atr=atr, masks=masks, mask_rows=rows, windows=windows, risks=risks, costs=costs, scales=scales,
+        scale_rows=scale_rows,
+    )  # fmt: skip
+    assert tallies.shape == (n, 4, N_TALLY)
+    for i in range(n):
+        scale = scales[scale_rows[i]] if scale_rows[i] >= 0 else None
+        one = {"bars": bars, "atr": atr, "masks": masks[rows[i]], "risk": risks[i], "costs": costs, "scale": scale}
+        assert tallies[i, 0, Tally.N_TRADES] > 3
         for w, window in enumerate(windows):
-            found = simulate_one(
-                bars=bars, atr=atr, masks=masks[rows[i]], window=tuple(window), risk=risks[i], costs=costs
-            )
-            np.testing.assert_array_equal(tallies[i, w], found.tally)
+            np.testing.assert_array_equal(tallies[i, w], simulate_one(**one, window=tuple(window)).tally)
 
 
 def test_trades_and_equity_are_recorded_only_where_there_is_room():
@@ -245,7 +167,7 @@ def test_trades_and_equity_are_recorded_only_where_there_is_room():
     tally, some = np.empty(N_TALLY), np.full((2, N_TRADE), -1.0)
     outputs = tally, some, np.empty(0), np.empty(N_ACCOUNT)
     n_trades = kernel.simulate_nb(
-        prepared.blocks, prepared.fills, *words, 0, 300, case["risk"], prepared.costs, *outputs
+        prepared.blocks, prepared.fills, *words, 0, 300, case["risk"], prepared.costs, case["scale"], *outputs
     )
     assert n_trades == len(full.trades)
     np.testing.assert_array_equal(some, full.trades[:2])
@@ -253,10 +175,11 @@ def test_trades_and_equity_are_recorded_only_where_there_is_room():
 
 
 def test_read_only_and_writable_inputs_give_the_same_bits():
-    case = a_case()
+    case = a_case(size_kind=SizeKind.VOLATILITY)
     writable, _ = both(case)
     prepared = kernel_bars(case["bars"], case["atr"], case["costs"])
     inputs = [prepared.blocks.copy(), prepared.fills.copy(), *pack(case["masks"]), case["risk"], prepared.costs.copy()]
+    inputs.append(case["scale"])
     results = []
     for is_writable in (True, False):
         for array in inputs:
@@ -274,7 +197,7 @@ def test_read_only_and_writable_inputs_give_the_same_bits():
 def test_a_bounds_checked_build_gives_the_same_bits():
     checked = njit(boundscheck=True, error_model="numpy", _nrt=False)(kernel.play_nb.py_func)
     for seed in range(20):
-        case = a_case(seed, n_bars=64 + seed % 3)
+        case = a_case(seed, n_bars=64 + seed % 3, size_kind=seed % len(SizeKind))
         found, _ = both(case)
         start, stop = case["window"]
         prepared = kernel_bars(case["bars"], case["atr"], case["costs"])
@@ -282,6 +205,7 @@ def test_a_bounds_checked_build_gives_the_same_bits():
         row, initial = np.empty(N_ACCOUNT), case["costs"].start_equity
         account.begin_nb(start, initial, row, tally)
         bars, masks, rest = (prepared.blocks, prepared.fills), pack(case["masks"]), (case["risk"], prepared.costs)
+        rest = *rest, case["scale"]
         for until in ((start + stop) // 2, stop):
             checked(*bars, *masks, start, stop, until, *rest, tally, trades, equity, row)
         account.finish_nb(stop - start, initial, row, tally)
@@ -296,6 +220,8 @@ def test_the_kernel_takes_what_fuzzed_risks_throw_at_it():
     for seed in range(300):
         case = a_case(seed, n_bars=70)
         case["risk"] = rng.choice(extremes, len(Risk))
+        case["risk"][[Risk.STOP_KIND, Risk.TARGET_KIND, Risk.TRAIL_KIND]] = rng.integers(0, len(OrderKind), 3)
+        case["risk"][Risk.SIZE_KIND] = rng.integers(0, len(SizeKind))
         case["costs"] = Costs(0.001, 0.0005, leverage_cap=2.0)
         found, twin = both(case)
         assert_same(found, twin)
@@ -346,8 +272,20 @@ def test_next_bars_equal_a_plain_search(seed, n_bars, density):
         ({"window": (7, 7)}, r"start < stop <= 300, but was \[\[7, 7\]\]"),
         ({"window": (-1, 7)}, r"but was \[\[-1, 7\]\]"),
         ({"masks": np.zeros((4, 4), dtype=np.uint64)}, r"`masks` must be \(4, 5\), but was \(4, 4\)"),
-        ({"risk": np.zeros(3)}, r"A risk row must have 10 columns, but was \(1, 3\)"),
+        ({"risk": np.zeros(3)}, r"A risk row must have 12 columns, but was \(1, 3\)"),
         ({"risk": risk_row(stop=np.nan)}, "A risk row must be finite, but was .*nan"),
+        ({"risk": risk_row(size_kind=5)}, r"`size_kind` of a risk row must be a whole number in \[0, 4\], but was 5.0"),
+        (
+            {"risk": risk_row(trail_kind=0.5)},
+            r"`trail_kind` of a risk row must be a whole number in \[0, 2\], but was 0",
+        ),
+        ({"risk": risk_row(stop_kind=-1)}, "`stop_kind` of a risk row must be .* but was -1.0"),
+        ({"scale": np.ones(299)}, r"`scale` must be \(300,\), but was \(299,\)"),
+        ({"scale": np.ones((2, 150))}, r"`scale` must be \(300,\), but was \(2, 150\)"),
+        (
+            {"scale": None, "risk": risk_row(size_kind=SizeKind.VOLATILITY)},
+            r"by volatility or confidence must have a scale, but was none for strategy 0",
+        ),
         ({"atr": np.ones(7)}, r"Bars and `atr` must all be \(n_bars,\), but was \[\(7,\), \(300,\)\]"),
     ],
 )
@@ -371,6 +309,35 @@ def test_many_refuses_rows_that_are_not_there():
         simulate_many(mask_rows=np.array([[0, 1, 2, 4]]), **arguments)
     with pytest.raises(UsageError, match=r"`mask_rows` must be \(1, 4\), but was \(2, 4\)"):
         simulate_many(mask_rows=np.zeros((2, 4), dtype=np.int64), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("scales", "rows", "message"),
+    [
+        (np.ones((1, 300)), [1], r"A scale row must be in \[-1, 1\), but was 1:"),
+        (np.ones((1, 300)), [-2], r"A scale row must be in \[-1, 1\), but was -2:"),
+        (np.ones((1, 300)), [0, 0], r"`scale_rows` must be \(1,\), but was \(2,\)"),
+        (np.ones((1, 299)), [0], r"`scales` must be \(n_rows, 300\), but was \(1, 299\)"),
+        (np.ones(300), [0], r"`scales` must be \(n_rows, 300\), but was \(300,\)"),
+        (None, [0], r"A scale row must be in \[-1, 0\), but was 0:"),
+        (np.ones((1, 300)), [-1], r"must have a scale, but was none for strategy 0"),
+        (np.ones((1, 300)), None, r"must have a scale, but was none for strategy 0"),
+    ],
+)
+def test_many_refuses_scales_that_do_not_fit(scales, rows, message):
+    case = a_case(size_kind=SizeKind.CONFIDENCE)
+    with pytest.raises(UsageError, match=message):
+        simulate_many(
+            bars=case["bars"],
+            atr=case["atr"],
+            masks=pack(case["masks"]),
+            mask_rows=np.arange(4).reshape(1, 4),
+            windows=np.array([[0, 300]]),
+            risks=case["risk"].reshape(1, -1),
+            costs=case["costs"],
+            scales=scales,
+            scale_rows=rows,
+        )
 
 
 def test_no_strategies_give_no_tallies():

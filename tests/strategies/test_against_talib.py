@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import indicators, talib_twins
-from strategies.catalogue import CLOSE, SOURCES, catalogue, kind_index
+from strategies.catalogue import CLOSE, SOURCES, catalogue, discovery, kind_index
 from strategies.cycle_twins import CYCLE_TWINS
 from strategies.errors import StrategyError
 from strategies.indicators import INTEGER, Indicator
@@ -20,7 +20,7 @@ from strategies.probes import walk
 from strategies.window_twins import WINDOW_TWINS
 
 N_BARS = 700
-KINDS = pytest.mark.parametrize("kind", range(len(catalogue())), ids=[kind.name for kind in catalogue()])
+KINDS = pytest.mark.parametrize("kind", range(len(discovery().kinds)), ids=[kind.name for kind in discovery().kinds])
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ def by_talib(entry, source: int, parameters, bars: Bars) -> np.ndarray:
         function.parameters = values
         out[: function.lookback] = np.nan
     out = np.arange(out.size) - out if entry.is_index else out
+    out = np.sign(out) if entry.family == "pattern" else out
     return np.where(np.isinf(out), np.nan, out)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strategies import catalogue_snapshot, genes
-from strategies.catalogue import discovery
+from strategies.catalogue import catalogue, discovery
 from strategies.catalogue_snapshot import DISCOVERING, PATH, key, load, text_of, write
 from strategies.discovery import discover
 from strategies.scales import Scale
@@ -36,9 +36,10 @@ def test_what_is_read_is_what_was_written_to_the_type(found):
 
 def test_the_fingerprint_is_the_same_with_and_without_the_snapshot(monkeypatch, found):
     fingerprint = genes.fingerprint.__wrapped__()
-    monkeypatch.setattr(genes, "catalogue", lambda: found.kinds)
+    ours = catalogue()[len(found.kinds) :]
+    monkeypatch.setattr(genes, "catalogue", lambda: (*found.kinds, *ours))
     assert genes.fingerprint.__wrapped__() == fingerprint
-    changed = (replace(found.kinds[1], scale=Scale(2.0, 0.0, False)), *found.kinds[2:])
+    changed = (replace(found.kinds[1], scale=Scale(2.0, 0.0, False)), *found.kinds[2:], *ours)
     monkeypatch.setattr(genes, "catalogue", lambda: changed)
     assert genes.fingerprint.__wrapped__() != fingerprint
 

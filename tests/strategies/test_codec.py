@@ -10,27 +10,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from strategies.codec import LEFT, RIGHT, bounded, express, phenotype_keys
+from strategies.catalogue import catalogue
+from strategies.codec import bounded, express, phenotype_keys
 from strategies.encoding import encode, phenotype_of, strategy_of
 from strategies.errors import StrategyError
 from strategies.genes import (
-    BLOCK_COLUMNS,
+    BREAKERS,
     COLUMN,
     COOLDOWNS,
     DISTANCES,
-    FIELD,
+    EDGES,
     GENES,
-    LEVEL_STEPS,
     MAX_LAG,
     N_ENTRY,
     N_EXIT,
     N_GENES,
+    N_LEARNERS,
+    OPERAND_FIELDS,
+    REARMS,
     SIZES,
     TIME_STOPS,
+    TRUSTS,
     GeneKind,
     fingerprint,
 )
-from strategies.lookup import CLOSE, MAX_PARAMETERS, N_SOURCES, lookup
+from strategies.language import Language
+from strategies.learners.table import ALGORITHMS, HORIZONS, MAX_FEATURES
+from strategies.lookup import CLOSE, LEVEL_STEPS, N_SOURCES, lookup
 from strategies.sampler import random_genomes
 from strategies.strategy import Condition, Distance, Operand, Rule, Strategy
 
@@ -48,114 +54,144 @@ def slow_bounded(genomes):
     return np.where(WHOLE, np.rint(rows), rows) + 0.0  # + 0.0 makes -0.0 plain
 
 
-def slow_express(genomes):
-    """What the compiled codec must equal to the last bit: the same rules with NumPy, column by column."""
-    rows = slow_bounded(genomes)
-    out = np.zeros_like(rows)
-    for module, count in (("entry", N_ENTRY), ("exit", N_EXIT)):
-        blocks = np.stack([rows[:, BLOCK_COLUMNS[f"{module}.{number}"]] for number in range(count)], axis=1)
-        if module == "entry":  # an entry rule has at least one condition
-            blocks[blocks[:, :, FIELD["on"]].sum(axis=1) == 0, 0, FIELD["on"]] = 1.0
-        blocks = _conditions(blocks)
-        order = np.argsort(-blocks[:, :, FIELD["on"]], axis=1, kind="stable")
-        blocks = np.take_along_axis(blocks, order[:, :, None], axis=1)
-        for number in range(count):
-            out[:, BLOCK_COLUMNS[f"{module}.{number}"]] = blocks[:, number]
-        needed = COLUMN[f"{module}.needed"]
-        out[:, needed] = np.minimum(rows[:, needed], blocks[:, :, FIELD["on"]].sum(axis=1))
-    _express_risk(rows, out)
-    return out
+def slow_express(genomes, language=None):
+    """What the compiled codec must equal to the last bit: the same rules, one genome and one gene after the other."""
+    return np.array([express_one(row, language or Language()) for row in slow_bounded(genomes)])
 
 
-def _conditions(blocks):
-    """Return condition blocks (n, count, fields) in natural units; blocks that are off are all 0."""
-    flat = blocks.reshape(-1, blocks.shape[2])
-    out = np.zeros_like(flat)
-    on = flat[:, FIELD["on"]] > 0
-    part = flat[on]
-    result = np.zeros_like(part)
-    for name in ("on", "negate", "comparator"):
-        result[:, FIELD[name]] = part[:, FIELD[name]]
-    left = _operands(part[:, LEFT])
-    pair = _pairs(left)
-    low, high = lookup().level_low[pair], lookup().level_high[pair]
-    against_level = (part[:, FIELD["against"]] > 0) & ~np.isnan(low)
-    wanted = part[:, RIGHT]
-    wanted[:, :2] = _partner(pair, wanted[:, 0] * N_SOURCES + wanted[:, 1])
-    right = _operands(wanted)
-    same = (left == right).all(axis=1)  # never compare a value with itself: look a bar back instead
-    right[same, 5] = np.where(left[same, 5] < MAX_LAG, left[same, 5] + 1, left[same, 5] - 1)
-    step = np.minimum(np.floor(part[:, FIELD["level"]] * (LEVEL_STEPS + 1)), LEVEL_STEPS)
-    result[:, LEFT] = left
-    result[:, FIELD["against"]] = against_level
-    result[:, RIGHT] = np.where(against_level[:, None], 0.0, right)
-    result[:, FIELD["level"]] = np.where(against_level, _levels(low, high, step), 0.0)
-    out[on] = result
-    return out.reshape(blocks.shape)
+def express_one(row, language):
+    gene = {name: float(row[column]) for name, column in COLUMN.items()}
+    out = dict.fromkeys(COLUMN, 0.0)
+    on = {module: [f"{module}.{i}" for i in range(n) if gene[f"{module}.{i}.on"]] for module, n in RULES.items()}
+    voters = [i for i in range(N_LEARNERS) if gene[f"learner.{i}.on"] and language.learners]
+    if not on["entry"] and not voters:  # somebody must vote for an entry
+        on["entry"] = ["entry.0"]
+    for module, blocks in on.items():
+        for number, block in enumerate(blocks):
+            out |= condition({name: gene[f"{block}.{name}"] for name in FIELD}, f"{module}.{number}", language)
+        votes = sum(gene[f"{block}.weight"] for block in blocks)
+        if module == "entry":
+            votes += sum(gene[f"learner.{i}.weight"] for i in voters)
+        out[f"{module}.needed"] = min(gene[f"{module}.needed"], votes)
+    out["fusion.conflict"] = gene["fusion.conflict"] if voters else 0.0
+    alive = [i for i in range(N_LEARNERS) if i in voters or readers(out, i)] if language.learners else []
+    for new, old in enumerate(alive):
+        for place in readers(out, old):
+            out[place] = float(new)
+        out |= learner(gene, old, new, old in voters, language)
+    for name in ("gate.trend", "gate.volatility", "risk.direction"):
+        out[name] = gene[name]
+    return np.array(list((out | risk(gene, bool(alive))).values())) + 0.0
 
 
-def _levels(low, high, step):
-    return np.round(low + (high - low) * step / LEVEL_STEPS, 8) + 0.0
-
-
-def _pairs(operands):
-    return (operands[:, 0] * N_SOURCES + operands[:, 1]).astype(np.int64)
-
-
-def _partner(left_pair, wanted):
-    """Return (n, 2) kind and source: the wanted pair where it may be compared with the left one, else one that may."""
-    table = lookup()
-    kind, source = np.divmod(wanted.astype(np.int64), N_SOURCES)
-    source = np.where(table.takes_source[kind], source, CLOSE)
-    pair = kind * N_SOURCES + source
-    start, stop = table.fit_start[left_pair], table.fit_start[left_pair + 1]
-    instead = table.fit_pairs[start + pair % (stop - start)]
-    pair = np.where(table.fits[left_pair, pair], pair, instead)
-    return np.stack(np.divmod(pair, N_SOURCES), axis=1).astype(np.float64)
-
-
-def _operands(genes):
-    """Return operands (n, 6) in natural units: kind, source, three parameters, lag."""
-    table = lookup()
-    out = np.zeros_like(genes)
-    kind = genes[:, 0].astype(np.int64)
-    out[:, 0] = kind
-    out[:, 1] = np.where(table.takes_source[kind], genes[:, 1], CLOSE)
-    for slot in range(MAX_PARAMETERS):
-        size = table.grid_size[kind, slot]
-        step = np.clip(np.floor(genes[:, 2 + slot] * size), 0, np.maximum(size - 1, 0)).astype(np.int64)
-        out[:, 2 + slot] = np.where(size > 0, table.grid[kind, slot, step], 0.0)
-    out[:, 5] = genes[:, 5]
-    return out
+RULES = {"entry": N_ENTRY, "exit": N_EXIT}
+FIELD = [name.removeprefix("entry.0.") for name in COLUMN if name.startswith("entry.0.")]
 
 
 def place_on(grid, fraction):
-    """Return the grid values at `fraction` (n,) of [0, 1]."""
-    step = np.minimum(np.floor(fraction * len(grid)), len(grid) - 1).astype(np.int64)
-    return np.asarray(grid)[step]
+    return grid[min(int(fraction * len(grid)), len(grid) - 1)]
 
 
-def _express_risk(rows, out):
-    column = {name.removeprefix("risk."): index for name, index in COLUMN.items() if name.startswith("risk.")}
-    out[:, column["direction"]] = rows[:, column["direction"]]
+def said_as(kind, language, *, feature=False):
+    kinds = catalogue()
+    may = [i for i, k in enumerate(kinds) if language.says(k) and not (feature and k.family == "learner")]
+    return kind if kind in may else may[kind % len(may)]
+
+
+def pair_in(genes, language, *, feature=False):
+    """Kind and source in the words of the language, as one number."""
+    kind = said_as(int(genes["kind"]), language, feature=feature)
+    return kind * N_SOURCES + (int(genes["source"]) if catalogue()[kind].takes_source else CLOSE)
+
+
+def operand(genes, pair, language):
+    kind = catalogue()[pair // N_SOURCES]
+    values = [place_on(p.grid, genes[f"p{i}"]) for i, p in enumerate(kind.parameters)] + [0.0] * 3
+    above = 0.0 if kind.family == "learner" else min(genes["timeframe"], language.timeframes)
+    return dict(
+        zip(OPERAND_FIELDS, [pair // N_SOURCES, pair % N_SOURCES, *values[:3], genes["lag"], above], strict=True)
+    )
+
+
+def side_of(genes, side):
+    return {name: genes[f"{side}.{name}"] for name in OPERAND_FIELDS}
+
+
+def condition(genes, to, language):
+    out = {"on": 1.0} | {name: genes[name] for name in ("negate", "comparator", "weight")}
+    left = pair_in(side_of(genes, "left"), language)
+    kind, table = catalogue()[left // N_SOURCES], lookup(language)
+    out |= {f"left.{name}": value for name, value in operand(side_of(genes, "left"), left, language).items()}
+    low, high = table.level_low[left], table.level_high[left]
+    if not np.isnan(low) and (genes["against"] or kind.level_steps < LEVEL_STEPS):
+        step = min(np.floor(genes["level"] * (kind.level_steps + 1)), kind.level_steps)
+        if kind.level_steps == 1:  # up or down, as the comparator has it
+            step = 1 - genes["comparator"] % 2
+        out |= {"against": 1.0, "level": np.round(low + (high - low) * step / kind.level_steps, 8)}
+    else:
+        right = pair_in(side_of(genes, "right"), language)
+        friends = np.flatnonzero(table.fits[left])
+        right = right if right in friends else int(friends[right % len(friends)])
+        values = operand(side_of(genes, "right"), right, language)
+        if all(value == out[f"left.{name}"] for name, value in values.items()):  # look a bar back instead
+            values["lag"] += 1 if values["lag"] < MAX_LAG else -1
+        out |= {f"right.{name}": value for name, value in values.items()}
+    return {f"{to}.{name}": value for name, value in out.items()}
+
+
+def readers(out, slot):
+    """Where the conditions that are on say that they read the learner in a slot."""
+    places = []
+    for block in (f"{module}.{number}" for module, n in RULES.items() for number in range(n)):
+        sides = ["left"] if out[f"{block}.against"] else ["left", "right"]
+        for side in sides if out[f"{block}.on"] else []:
+            family = catalogue()[int(out[f"{block}.{side}.kind"])].family
+            if family == "learner" and out[f"{block}.{side}.p0"] == slot:
+                places.append(f"{block}.{side}.p0")
+    return places
+
+
+def learner(gene, old, new, votes, language):
+    mine = {name.removeprefix(f"learner.{old}."): g for name, g in gene.items() if name.startswith(f"learner.{old}.")}
+    algorithm = list(ALGORITHMS.values())[int(mine["algorithm"])]
+    out = {"on": 1.0, "algorithm": mine["algorithm"], "target": mine["target"]}
+    out["horizon"] = place_on(HORIZONS, mine["horizon"])
+    if votes:
+        out |= {
+            "weight": mine["weight"],
+            "edge": place_on(EDGES, mine["edge"]),
+            "trust": place_on(TRUSTS, mine["trust"]),
+        }
+    out |= {f"h{i}": place_on(hyper.grid, mine[f"h{i}"]) for i, hyper in enumerate(algorithm.hyper)}
+    if algorithm.uses_features:
+        used = [i for i in range(MAX_FEATURES) if mine[f"f{i}.on"]] or [0]
+        for place, number in enumerate(used):
+            genes = {name: mine[f"f{number}.{name}"] for name in OPERAND_FIELDS}
+            found = operand(genes, pair_in(genes, language, feature=True), language)
+            out |= {f"f{place}.on": 1.0} | {f"f{place}.{name}": value for name, value in found.items()}
+    return {f"learner.{new}.{name}": value for name, value in out.items()}
+
+
+def risk(gene, learns):
+    mine = {name.removeprefix("risk."): value for name, value in gene.items() if name.startswith("risk.")}
+    out = {}
     for name, by_kind in DISTANCES.items():
-        kind = rows[:, column[f"{name}_kind"]]
-        out[:, column[f"{name}_kind"]] = kind
-        for code, grid in by_kind.items():
-            value = place_on(grid, rows[:, column[name]])
-            out[:, column[name]] = np.where(kind == code, value, out[:, column[name]])
-    out[:, column["time_stop"]] = place_on(TIME_STOPS, rows[:, column["time_stop"]])
-    out[:, column["cooldown"]] = place_on(COOLDOWNS, rows[:, column["cooldown"]])
-    size_kind = rows[:, column["size_kind"]]
-    out[:, column["size_kind"]] = size_kind
-    sizes = [place_on(SIZES[code], rows[:, column["size"]]) for code in sorted(SIZES)]
-    out[:, column["size"]] = np.where(size_kind == 0, sizes[0], sizes[1])
+        out[f"{name}_kind"] = mine[f"{name}_kind"]
+        if mine[f"{name}_kind"]:
+            out[name] = place_on(by_kind[int(mine[f"{name}_kind"])], mine[name])
+    for name, grid in (("time_stop", TIME_STOPS), ("cooldown", COOLDOWNS), ("breaker", BREAKERS)):
+        out[name] = place_on(grid, mine[name])
+    if out["breaker"]:
+        out["rearm"] = place_on(REARMS, mine["rearm"])
+    out["size_kind"] = 0.0 if mine["size_kind"] == 3 and not learns else mine["size_kind"]
+    out["size"] = place_on(SIZES[int(out["size_kind"])], mine["size"])
+    return {f"risk.{name}": value for name, value in out.items()}
 
 
 def awkward_genomes():
     """Random ones, ones on and beyond the bounds, at the edges of grids, and numbers that are none."""
     rng = np.random.default_rng(5)
-    rows = random_genomes(3000, rng)
+    rows = random_genomes(900, rng)
     rows[::3] += rng.normal(size=rows[::3].shape)
     rows[1::3] = np.where(rng.random(rows[1::3].shape) < 0.5, np.round(rows[1::3], 2), rows[1::3])
     rows[rng.random(rows.shape) < 0.01] = np.nan
@@ -167,10 +203,33 @@ def awkward_genomes():
     return rows
 
 
-def test_the_compiled_codec_equals_its_slow_twin_to_the_bit():
-    for genomes in (RANDOM, awkward_genomes()):
+LANGUAGES = [
+    Language(),
+    Language(learners=False),
+    Language(patterns=False, timeframes=0),
+    Language(columns=("bid", "ask", "bid_size", "ask_size", "open_interest"), timeframes=1),
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_codec_equals_its_slow_twin_to_the_bit(language):
+    for genomes in (RANDOM[:600], awkward_genomes()):
         assert bounded(genomes).tobytes() == slow_bounded(genomes).tobytes()
-        assert express(genomes).tobytes() == slow_express(genomes).tobytes()
+        assert express(genomes, language).tobytes() == slow_express(genomes, language).tobytes()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_said_that_the_language_leaves_unsaid(language):
+    unsaid = {index for index, kind in enumerate(catalogue()) if not language.says(kind)}
+    rows = express(RANDOM, language)
+    for name in COLUMN:
+        if name.endswith(".kind"):
+            on = rows[
+                :, COLUMN[name.removesuffix(".left.kind").removesuffix(".right.kind").removesuffix(".kind") + ".on"]
+            ]
+            assert not unsaid & set(rows[on > 0, COLUMN[name]].astype(int)), name
+        if name.endswith(".timeframe"):
+            assert rows[:, COLUMN[name]].max() <= language.timeframes
 
 
 def test_it_does_not_matter_how_genomes_lie_in_memory():
@@ -265,8 +324,8 @@ def test_input_is_not_changed():
 def test_only_comparable_operands_meet_and_never_one_with_itself():
     table = lookup()
     for block in (f"entry.{number}" for number in range(4)):
-        left = PHENOTYPES[:, [COLUMN[f"{block}.left.{name}"] for name in ("kind", "source", "p0", "p1", "p2", "lag")]]
-        right = PHENOTYPES[:, [COLUMN[f"{block}.right.{name}"] for name in ("kind", "source", "p0", "p1", "p2", "lag")]]
+        left = PHENOTYPES[:, [COLUMN[f"{block}.left.{name}"] for name in OPERAND_FIELDS]]
+        right = PHENOTYPES[:, [COLUMN[f"{block}.right.{name}"] for name in OPERAND_FIELDS]]
         operands = (PHENOTYPES[:, COLUMN[f"{block}.on"]] == 1) & (PHENOTYPES[:, COLUMN[f"{block}.against"]] == 0)
         pairs = (left[:, 0] * N_SOURCES + left[:, 1]).astype(int), (right[:, 0] * N_SOURCES + right[:, 1]).astype(int)
         assert table.fits[pairs][operands].all()
@@ -282,7 +341,8 @@ def test_any_numbers_at_all_decode_to_a_valid_strategy(genomes):
         strategy = strategy_of(row)
         assert Strategy.from_json(strategy.to_json()) == strategy
         assert strategy.stop is not None
-        assert strategy.entry.conditions
+        assert strategy.entry.conditions or any(learner.weight for learner in strategy.learners)
+        assert strategy.entry.needed >= 1
 
 
 def test_bounds_hold():

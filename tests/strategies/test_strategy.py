@@ -30,6 +30,21 @@ def with_left(**fields):
     return json.dumps(data)
 
 
+LEARNER = {
+    "algorithm": "logistic",
+    "target": "direction",
+    "horizon": 5,
+    "hyper": {"rate": 0.01, "l2": 0.01},
+    "features": [{"operand": "RSI", "source": "close", "parameters": {"timeperiod": 14}, "lag": 0, "timeframe": 0}],
+    "weight": 1,
+    "edge": 0.1,
+    "trust": 0,
+}
+READS_A_LEARNER = {"operand": "LEARNER.score", "source": None, "parameters": {"slot": 0}, "lag": 0, "timeframe": 0}
+CLOSE = {"operand": "PRICE", "source": "close", "parameters": {}, "lag": 0, "timeframe": 0}
+HAMMER = {"operand": "CDLHAMMER", "source": None, "parameters": {}, "lag": 0, "timeframe": 0}
+
+
 def refusal_of(text):
     """The text of the error, or None where the damage left a valid strategy."""
     try:
@@ -48,7 +63,7 @@ def test_json_is_canonical_and_comes_back():
 
 def test_known_id_stays():
     """The identity of a released strategy never changes; if this fails, the schema needs a new version."""
-    assert RSI.id == "a556afb67c05cf99"
+    assert RSI.id == "ef4da477d503227a"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +71,7 @@ def test_known_id_stays():
     [
         ("{", "is not JSON"),
         ("[]", "must be an object, but was"),
-        (changed(schema="studbook/strategy/9"), "schema must be 'studbook/strategy/1', but was 'studbook/strategy/9'"),
+        (changed(schema="studbook/strategy/9"), "schema must be 'studbook/strategy/2', but was 'studbook/strategy/9'"),
         (changed(direction="up"), "direction must be one of long, short, both, but was 'up'"),
         (changed(cooldwn=3), "has no key 'cooldwn'.*did you mean cooldown"),
         (changed(time_stop=-1), "time_stop must be a whole number from 0"),
@@ -74,12 +89,35 @@ def test_known_id_stays():
         (with_condition(comparator="≈"), "comparator must be one of >, <, crosses above, crosses below"),
         (with_condition(level=1e400), "level must be a number"),
         (
-            with_condition(level=None, right={"operand": "PRICE", "source": "close", "parameters": {}, "lag": 0}),
+            with_condition(level=None, right=CLOSE),
             "must compare values of one scale, but compares RSI with PRICE",
         ),
         (
-            with_condition(left={"operand": "PRICE", "source": "close", "parameters": {}, "lag": 0}),
+            with_condition(left=CLOSE),
             "must compare PRICE with an operand, but compares it with a level",
+        ),
+        (with_left(timeframe=3), "timeframe must be a whole number from 0 to 2, but was 3"),
+        (with_condition(weight=4), "weight must be a whole number from 1 to 3, but was 4"),
+        (changed(conflict="veto"), "conflict must be 'votes' where no learner votes, but was 'veto'"),
+        (changed(size={"kind": "confidence", "value": 0.5}), "size.kind must not be 'confidence' without learners"),
+        (changed(gate={"trend": "bul", "volatility": "any"}), "gate.trend must be one of any, bull.*did you mean bull"),
+        (changed(breaker={"drawdown": 0.1, "rearm": 0}), "breaker.rearm must be a whole number from 1"),
+        (changed(learners=[LEARNER] * 3), "learners must be a list of at most 2"),
+        (changed(learners=[LEARNER | {"weight": 0, "edge": 0}]), r"learners\[0\] must vote or be read by a condition"),
+        (changed(learners=[LEARNER | {"weight": 0}]), r"learners\[0\].edge must be a number from 0 to 0, but was 0.1"),
+        (changed(learners=[LEARNER | {"algorithm": "logistik"}]), "algorithm must be one of.*did you mean logistic"),
+        (changed(learners=[LEARNER | {"features": []}]), "features must hold at least one, but holds 0"),
+        (changed(learners=[LEARNER | {"hyper": {"rate": 0.01}}]), "hyper must have the key 'l2'"),
+        (changed(learners=[LEARNER | {"hyper": {"rate": 5, "l2": 0.01}}]), "hyper.rate must be a number from 0.001"),
+        (changed(learners=[LEARNER | {"features": [READS_A_LEARNER]}]), "must be no learner, but was LEARNER.score"),
+        (with_condition(left=READS_A_LEARNER, level=0.0), "must have the learner 0 that a condition reads, but has 0"),
+        (
+            with_condition(left=READS_A_LEARNER | {"timeframe": 1}, level=0.0),
+            "timeframe must be a whole number from 0 to 0, but was 1",
+        ),
+        (
+            with_condition(left=HAMMER, right=HAMMER | {"lag": 1}, level=None),
+            "must compare CDLHAMMER with a level, but compares it with CDLHAMMER",
         ),
         (
             with_condition(level=None, right=RSI.to_dict()["entry"]["conditions"][0]["left"]),
@@ -90,6 +128,15 @@ def test_known_id_stays():
 def test_damage_is_refused_by_name(text, message):
     with pytest.raises(StrategyError, match=message):
         strategy_from_json(text, "elite.json")
+
+
+def test_a_strategy_of_the_first_schema_is_refused_for_its_schema():
+    """Not for the keys that it could not know."""
+    data = {
+        key: value for key, value in RSI.to_dict().items() if key not in ("learners", "conflict", "gate", "breaker")
+    }
+    with pytest.raises(StrategyError, match="schema must be 'studbook/strategy/2', but was 'studbook/strategy/1'"):
+        strategy_from_json(json.dumps(data | {"schema": "studbook/strategy/1"}))
 
 
 def test_every_single_character_can_be_damaged_without_a_traceback():

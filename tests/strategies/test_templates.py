@@ -1,20 +1,50 @@
-"""Every template is expressible: as a genome, as JSON, as words."""
+"""The named templates on real bars: each trades, and wants at each bar what its rule says in TA-Lib and NumPy alone."""
 
+import numpy as np
 import pytest
 
-from strategies.codec import express
-from strategies.encoding import encode, strategy_of
-from strategies.strategy import Strategy
-from strategies.templates import TEMPLATES, template_genomes
+from fitness.bank import FeatureBank
+from fitness.bits import unpack
+from fitness.costs import Costs
+from fitness.evaluate import role_masks
+from fitness.folds import Window
+from fitness.samples import sample, widen
+from fitness.shards import shard_of
+from fitness.trace import trace
+from strategies.encoding import phenotype_of
+from strategies.templates import TEMPLATES
+from tests.strategies.plain_rules import PLAIN
+
+ROLES = ("long entry", "long exit", "short entry", "short exit")
+SYMBOLS = ("SPX", "IBM")
+
+
+@pytest.fixture(scope="module", params=SYMBOLS)
+def bank(request):
+    """All bars of an index and of a stock."""
+    frame, _ = widen(sample(request.param))
+    return FeatureBank(shard_of(frame, request.param, "1d", bars_per_year=252.0))
+
+
+def test_each_template_has_its_rule_in_plain_words():
+    assert set(PLAIN) == set(TEMPLATES)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_template_is_a_genome(name):
-    strategy = TEMPLATES[name]
-    assert strategy_of(express(encode(strategy)[None])[0]) == strategy
-    assert Strategy.from_json(strategy.to_json()) == strategy
+def test_wants_at_each_bar_what_its_rule_says(bank, name):
+    found = role_masks(phenotype_of(TEMPLATES[name])[None], bank)
+    assert found.sound.all()
+    shard = bank.shard
+    for role, row, wanted in zip(ROLES, found.rows[0], PLAIN[name](shard), strict=True):
+        differs = np.flatnonzero(unpack(found.masks[row][None], shard.n_bars)[0] != wanted)
+        assert differs.size == 0, f"{role}: {differs[:5]}"
 
 
-def test_template_genomes_are_in_the_order_of_the_registry():
-    ids = [strategy_of(row).id for row in express(template_genomes())]
-    assert ids == [strategy.id for strategy in TEMPLATES.values()]
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_trades_and_on_both_sides_where_it_says_both(bank, name):
+    shard, strategy = bank.shard, TEMPLATES[name]
+    trades = trace(
+        phenotype_of(strategy), shard, Window("all", 300, shard.n_bars), Costs(fee=0.0005, slippage=0.0005), bank
+    ).trades
+    assert len(trades) >= 5
+    assert set(trades["side"].tolist()) == ({1, -1} if strategy.direction == "both" else {1})
