@@ -1,5 +1,6 @@
 """The trend filter is that of Harvey, in plain matrices and in statsmodels; its scale is a regression."""
 
+import importlib
 import math
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_it_is_the_matrix_filter_with_a_regression(run, horizon, p0, p1):
 
 
 def test_the_slope_is_that_of_statsmodels(run):
-    structural = pytest.importorskip("statsmodels.tsa.statespace.structural")
+    structural = importlib.import_module("statsmodels.tsa.statespace.structural")
     returns = np.random.default_rng(5).standard_normal(300)
     model = structural.UnobservedComponents(np.cumsum(returns), "lltrend")
     # statsmodels predicts the first bar's state; ours is the state of the bar before it.
