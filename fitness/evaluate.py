@@ -18,7 +18,7 @@ from fitness.population import FIRST_RISK, accounts_for, role_masks_nb, stage, t
 from fitness.rules import N_ROLES, N_SCRATCH
 from fitness.shard import Shard
 from fitness.tally import N_TALLY
-from strategies.errors import DataError, UsageError
+from strategies.errors import DataError, StrategyError, UsageError
 from strategies.genes import N_GENES
 
 Float64 = NDArray[np.float64]
@@ -91,6 +91,22 @@ def role_masks(phenotypes: Float64, bank: FeatureBank) -> RoleMasks:
     for part in bank.placed(rows):
         role_masks_nb(rows, *part, roles, masks, sound)
     return RoleMasks(masks.reshape(-1, bank.n_words), np.arange(masks.shape[0] * N_ROLES).reshape(-1, N_ROLES), sound)
+
+
+def sound_masks(phenotype: Float64, bank: FeatureBank) -> Words:
+    """The packed masks `(N_ROLES, n_words)` of one phenotype row `(N_GENES,)`.
+
+    Raises:
+        StrategyError: an operand of the strategy can't be computed on the bank's shard.
+    """
+    roles = role_masks(phenotype.reshape(1, -1), bank)
+    if not roles.sound[0]:
+        shard = bank.shard
+        raise StrategyError(
+            f"every operand of a strategy must be computable, but one was not on {shard.symbol} {shard.timeframe}. "
+            "Look at its parameters with `Strategy.text()`."
+        )
+    return roles.masks[roles.rows[0]]
 
 
 def check_inputs(phenotypes: Float64, shard: Shard, windows: Sequence[Window], bank: FeatureBank) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fitness.bank import FeatureBank
 from fitness.bits import pack, unpack
 from fitness.costs import Costs, SizeKind
-from fitness.evaluate import check_windows, risk_rows, role_masks, scale_of
+from fitness.evaluate import check_windows, risk_rows, scale_of, sound_masks
 from fitness.folds import Window
 from fitness.shard import Shard
 from fitness.simulation import simulate_one
@@ -20,7 +20,6 @@ from fitness.trace import Trace, trace, trace_of
 from strategies.contract import AnyStrategy, Decisions
 from strategies.contract_checks import checked_decisions
 from strategies.encoding import phenotype_of
-from strategies.errors import StrategyError
 from strategies.genes import COLUMN
 from strategies.learner_encoding import learner_slots
 
@@ -55,14 +54,7 @@ def decisions_of(phenotype: Float64, bank: FeatureBank) -> Decisions:
     Raises:
         StrategyError: an operand can't be computed on this shard.
     """
-    roles = role_masks(phenotype.reshape(1, -1), bank)
-    if not roles.sound[0]:
-        shard = bank.shard
-        raise StrategyError(
-            f"every operand of a strategy must be computable, but one was not on {shard.symbol} {shard.timeframe}. "
-            "Look at its parameters with `Strategy.text()`."
-        )
-    masks = unpack(roles.masks[roles.rows[0]], bank.shard.n_bars)
+    masks = unpack(sound_masks(phenotype, bank), bank.shard.n_bars)
     return Decisions(masks[0], masks[1], masks[2], masks[3], strength=_strength(phenotype, bank))
 
 

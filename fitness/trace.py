@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from fitness.bank import FeatureBank
 from fitness.bits import n_words
 from fitness.costs import Costs, risk_row
-from fitness.evaluate import check_inputs, check_windows, risk_rows, role_masks, scale_of
+from fitness.evaluate import check_inputs, check_windows, risk_rows, scale_of, sound_masks
 from fitness.folds import Window
 from fitness.shard import Shard
 from fitness.simulation import simulate_one
 from fitness.tally import Simulation, Trade
-from strategies.errors import StrategyError
 
 Float64 = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -79,16 +78,11 @@ def trace(phenotype: Float64, shard: Shard, window: Window, costs: Costs, bank: 
     """
     rows = phenotype.reshape(1, -1)
     check_inputs(rows, shard, [window], bank)
-    roles = role_masks(rows, bank)
-    if not roles.sound[0]:
-        raise StrategyError(
-            f"every operand of a strategy must be computable, but one was not on {shard.symbol} {shard.timeframe}. "
-            "Look at its parameters with `Strategy.text()`."
-        )
+    masks = sound_masks(phenotype, bank)
     found = simulate_one(
         bars=shard,
         atr=bank.atr(),
-        masks=roles.masks[roles.rows[0]],
+        masks=masks,
         window=(window.start, window.stop),
         risk=risk_rows(rows)[0],
         costs=costs,
