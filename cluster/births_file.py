@@ -43,9 +43,11 @@ def read_births(run_dir: Path, epochs: Sequence[dict[str, Any]]) -> Births:
     return births
 
 
-def births_frame(births: Births, objectives: Sequence[str], language: Language) -> pl.DataFrame:
+def births_frame(
+    births: Births, objectives: Sequence[str], language: Language, measures: Sequence[str] = MEASURE_COLUMNS
+) -> pl.DataFrame:
     """Return births as a table: one row each, the genome as an array column, the id of each one's strategy."""
-    columns: dict[str, Any] = births_columns(births, objectives=objectives, measures=MEASURE_COLUMNS)
+    columns: dict[str, Any] = births_columns(births, objectives=objectives, measures=measures)
     columns["strategy_id"] = strategy_ids(births, language)
     columns["genome"] = pl.Series("genome", columns["genome"], dtype=pl.Array(pl.Float64, N_GENES))
     rest = [name for name in columns if name not in (*_FIRST, "genome")]
@@ -68,8 +70,14 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def write_births(run_dir: Path, births: Births, objectives: Sequence[str], language: Language) -> str:
+def write_births(
+    run_dir: Path,
+    births: Births,
+    objectives: Sequence[str],
+    language: Language,
+    measures: Sequence[str] = MEASURE_COLUMNS,
+) -> str:
     """Write births.parquet and return its SHA-256 (hex)."""
-    content = parquet_bytes(births_frame(births, objectives, language))
+    content = parquet_bytes(births_frame(births, objectives, language, measures))
     atomic_write_bytes(run_dir / BIRTHS_FILE, content)
     return hashlib.sha256(content).hexdigest()

@@ -60,11 +60,15 @@ class CompileAhead:
 def _evaluation() -> None:
     """What evaluators, promotion and back-tests run."""
     from fitness.bank import FeatureBank
+    from fitness.co_movement import with_co_movements
     from fitness.costs import Costs
     from fitness.evaluate import evaluate
+    from fitness.excess import timing_returns
     from fitness.folds import Window
     from fitness.pooled import Segment, pooled_sharpes
+    from fitness.statistics import block_sums, overfitting, selection_paths
     from fitness.trace import trace
+    from fitness.trial_returns import trial_returns
     from strategies.encoding import phenotype_of
     from strategies.talib_twins import prove_all
     from strategies.templates import TEMPLATES
@@ -75,7 +79,12 @@ def _evaluation() -> None:
     windows, costs, bank = (Window("all", 50, _N_BARS),), Costs(fee=0.0, slippage=0.0), FeatureBank(shard)
     evaluate(rows, shard, windows, costs, bank)
     pooled_sharpes(rows, [Segment(shard, windows, bank)], costs)
-    trace(rows[0], shard, windows[0], costs, bank)
+    found = trace(rows[0], shard, windows[0], costs, bank)
+    with_co_movements(rows, shard, windows, costs, bank)
+    timing_returns([found], shard, benchmark="passive", start_equity=costs.start_equity)
+    returns = trial_returns(rows, [Segment(shard, windows, bank)], costs, benchmark="passive")
+    overfitting(block_sums(returns, 4))
+    selection_paths(returns, np.ones(len(returns), dtype=np.int64), n_groups=4, n_test_groups=2, embargo=1)
     prove_all()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitness.bank import FeatureBank
+from fitness.co_movement import with_co_movements
 from fitness.costs import Costs
 from fitness.evaluate import evaluate
 from fitness.folds import Split, Window
@@ -24,8 +25,11 @@ from fitness.shard import Shard
 from fitness.tally import N_TALLY
 
 Rows = NDArray[np.float64]
-Segment = Literal["folds", "screen", "rest", "validation"]
-"""All folds; those that a screen looks at first, and the other ones; the validation stretch. Never the lockbox."""
+Segment = Literal["folds", "screen", "rest", "validation", "behaviour"]
+"""All folds; those that a screen looks at first, and the other ones; the validation stretch. Never the lockbox.
+
+`behaviour` is all folds too, with the columns that an archive tells strategies apart by after those of the tallies.
+"""
 EvaluateTallies = Callable[[Rows, Segment], Rows]
 """Phenotypes (n, N_GENES) and a segment to tallies (n, n_cells, N_TALLY), cells by shard, then window."""
 OnScreen = Sequence[Sequence[int]]
@@ -109,7 +113,7 @@ def windows_of(split: Split, segment: Segment, on_screen: Sequence[int] = ()) ->
     """Return the windows of a shard that evolution may see; the lockbox is not among them, whatever is asked."""
     if segment == "validation":
         return (split.validation,)
-    if segment == "folds":
+    if segment in ("folds", "behaviour"):
         return split.folds
     wanted = segment == "screen"
     return tuple(window for fold, window in enumerate(split.folds) if (fold in on_screen) == wanted)
@@ -193,6 +197,8 @@ class _Place:
         if not windows:  # no cell of this shard is asked for: not even its masks are made
             return np.empty((len(phenotypes), 0, N_TALLY))
         bank = self._bank_of(segment)
+        if segment == "behaviour":
+            return with_co_movements(phenotypes, bank.shard, windows, costs, bank)
         return evaluate(phenotypes, bank.shard, windows, costs, bank)
 
     def _bank_of(self, segment: Segment) -> FeatureBank:

@@ -1,6 +1,6 @@
 """What a strategy did on every shard in one stretch, beside buy and hold: figures and curves of a candidate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,17 +9,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cluster.job_config import POOL
+from cluster.learnable import permuted_market
 from cluster.market import Market
-from evolution.pedigree import Births
 from fitness.attribution import Attribution, attribute
 from fitness.bank import FeatureBank
+from fitness.battery import Subject
+from fitness.excess import Benchmark, TimingReturns, timing_returns
 from fitness.folds import Split, Window
-from fitness.pooled import Segment, pool, pool_measures, pooled_sharpes, trial_variance
+from fitness.pooled import Pool, Segment, pool, pool_measures, pooled_timestamps
+from fitness.statistics import moments
 from fitness.tally import EXIT_REASONS
 from fitness.trace import Trace, trace, trace_buy_and_hold
-from strategies.codec import express
+from fitness.trial_returns import trial_batches, trial_returns
 from strategies.encoding import phenotype_of
-from strategies.language import DEFAULT, Language
 from strategies.strategy import Strategy
 
 Stretch = Literal["in_sample", "validation", "lockbox"]
@@ -47,10 +49,10 @@ class Examined:
 
 
 class Examiner:
-    """A market with its feature banks, in one process; genomes are read in `language`."""
+    """A market with its feature banks, in one process; returns are judged against `benchmark`."""
 
-    def __init__(self, market: Market, *, bank_bytes: int, language: Language = DEFAULT) -> None:
-        self._market, self._language = market, language
+    def __init__(self, market: Market, *, bank_bytes: int, benchmark: Benchmark = "passive") -> None:
+        self._market, self._benchmark, self._bank_bytes = market, benchmark, bank_bytes
         self._banks = [FeatureBank(shard, bank_bytes // len(market.shards)) for shard in market.shards]
         self._held: dict[Stretch, Examined] = {}
 
@@ -89,15 +91,69 @@ class Examiner:
 
         return attribute(strategy, measured)
 
-    def trial_variance(self, births: Births) -> float:
-        """Return the variance of the per-bar pooled Sharpe ratios, in sample, of what generation 0 tried."""
-        tried = births.take((births.generation == 0) & births.evaluated)
+    @property
+    def bars_per_year(self) -> float:
+        """Return those of the pool of all shards, by the benchmark's in-sample traces."""
+        return pool(self.benchmark("in_sample").traces).bars_per_year
+
+    def n_bars(self, stretch: Stretch) -> int:
+        """Return the bars of the pool of all shards in a stretch."""
+        return int(pooled_timestamps(self._segments(stretch)).size)
+
+    def beyond(self, examined: Examined) -> list[TimingReturns]:
+        """Return the returns beyond the benchmark of each of `examined.traces`."""
+        start_equity = self._market.costs.start_equity
+        return [
+            series
+            for shard, traces in zip(self._market.shards, examined.by_shard, strict=True)
+            for series in timing_returns(traces, shard, benchmark=self._benchmark, start_equity=start_equity)
+        ]
+
+    def pooled_beyond(self, examined: Examined) -> Pool:
+        """Return the returns beyond the benchmark of all shards as one account."""
+        return pool(self.beyond(examined))
+
+    def trial_batches(self, phenotypes: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield pooled returns in sample of many phenotypes (n, N_GENES), beyond the benchmark: first row, (k, n_bars).
+
+        Raises:
+            UsageError: rows of another width.
+        """
+        segments, costs = self._segments("in_sample"), self._market.costs
+        return trial_batches(phenotypes, segments, costs, benchmark=self._benchmark)
+
+    def trial_returns(self, phenotypes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return those of all batches (n, n_bars).
+
+        Raises:
+            UsageError: rows of another width.
+        """
+        segments, costs = self._segments("in_sample"), self._market.costs
+        return trial_returns(phenotypes, segments, costs, benchmark=self._benchmark)
+
+    def null_sharpes(self, phenotypes: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        """Return per-bar Sharpe ratios (n,) beyond the benchmark, in sample, on permuted bars: what luck is like here.
+
+        On the bars as they are, strategies would differ by skill too, wherever there is something to be found.
+        """
+        luck = Examiner(permuted_market(self._market, seed), bank_bytes=self._bank_bytes, benchmark=self._benchmark)
+        sharpes = np.empty(len(phenotypes))
+        for start, returns in luck.trial_batches(phenotypes):
+            sharpes[start : start + len(returns)] = [moments(row).sharpe for row in returns]
+        return sharpes
+
+    def subject(self, phenotype: NDArray[np.float64]) -> Subject:
+        """Return a strategy as the bias battery takes it, on the folds; its lockbox and validation stay unseen."""
         market = self._market
-        segments = [
-            Segment(shard, cut.folds, bank)
+        windows = tuple(stretch_windows(cut, "in_sample") for cut in market.splits)
+        return Subject(phenotype, market.shards, windows, market.costs, tuple(self._banks))
+
+    def _segments(self, stretch: Stretch) -> list[Segment]:
+        market = self._market
+        return [
+            Segment(shard, stretch_windows(cut, stretch), bank)
             for shard, cut, bank in zip(market.shards, market.splits, self._banks, strict=True)
         ]
-        return trial_variance(pooled_sharpes(express(tried.genome, self._language), segments, market.costs))
 
     def _traced(self, stretch: Stretch, run: Callable[[int, Window], Trace]) -> Examined:
         by_shard = tuple(

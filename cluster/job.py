@@ -22,6 +22,7 @@ class Plan:
     topology: str = "ring"
     lag: int = 1
     max_repairs: int = 5
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def apply(state: JobState, event: Event) -> tuple[JobState, tuple[Command, ...]]
 
 def sources_of(plan: Plan, island: int, epoch: int) -> tuple[EpochKey, ...]:
     """Return the (island, epoch) whose emigrants an epoch takes, in the order it takes them."""
-    return islands.sources(epoch, island, plan.n_islands, plan.topology, plan.lag)
+    return islands.sources(epoch, island, plan.n_islands, plan.topology, plan.lag, plan.seed)
 
 
 def _epoch_finished(state: JobState, event: EpochFinished) -> tuple[JobState, tuple[Command, ...]]:

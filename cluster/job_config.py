@@ -4,12 +4,15 @@ A job file says *what* to breed. These models are the one list of known keys; `c
 and words what is wrong with one.
 """
 
-import difflib
-from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from cluster.breeding_config import FLOOR, BreedingSettings, ScreenSection, SpeciesShares
+from cluster.config_section import Fraction, Section, nearest
+
+__all__ = ["POOL", "BreedingSettings", "GateSettings", "JobConfig", "ScreenSection", "ShardName", "nearest", "settled"]
 
 
 def _as_text(value: object) -> object:
@@ -25,24 +28,13 @@ def _a_day(text: str) -> str:
     return text
 
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._^-]{0,63}$")]
 Day = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_a_day)]
 Timeframe = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}(m|h|d|w)$")]
 
 
-FLOOR: Final = 0.1
-_MOST_FLOOR: Final = 0.9
-_NEAR: Final = 1e-9
-
 POOL: Final = "POOL"
 """Stands for all shards as one account, where a table has a symbol in each row; no shard may be called so."""
-
-
-class Section(BaseModel):
-    """A group of keys: frozen, no unknown key, no guessing between types, no NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ShardName(Section):
@@ -152,129 +144,24 @@ class LanguageSection(Section):
         return None if names is None else tuple(sorted(names))
 
 
-class SpeciesShares(Section):
-    """A share of each species: strategies without learners, of learners alone, and of both."""
+class GateSettings(Section):
+    """What a candidate must show before it is called an elite; null switches a gate off, but it is still reported.
 
-    ta: Fraction = 0.0
-    ml: Fraction = 0.0
-    hybrid: Fraction = 0.0
-
-    def learns(self) -> bool:
-        """Return whether a species that learns has a share."""
-        return self.ml > 0.0 or self.hybrid > 0.0
-
-    def text(self) -> str:
-        """Return the shares that are not 0, as `ta 0.5, ml 0.5`."""
-        return ", ".join(f"{name} {share:g}" for name, share in self.model_dump().items() if share) or "nothing"
-
-
-def _shares_of_a_number(value: object) -> object:
-    """Return a plain number as the share of ta and of ml each."""
-    return {"ta": value, "ml": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-class MigrationSettings(Section):
-    """Who sends how many clones to whom, and how many epochs later they arrive (0 migrants: nobody travels)."""
-
-    topology: Literal["ring"] = "ring"
-    migrants: Annotated[int, Field(ge=0)] = 4
-    lag: Annotated[int, Field(ge=1, le=64)] = 1
-
-
-class ScreenSection(Section):
-    """A cheap look at every child on some cells before its full evaluation; see `evolution.screen`.
-
-    A cell is one fold of one shard. What the screen rejects is known by its rank on few cells only and is never looked
-    at again; it counts as a strategy tried all the same. Founders are always evaluated in full, which tells how well
-    the screen ranks: below `min_agreement` it turns itself off.
+    `benchmark` is what returns are judged against: `passive`, holding the strategy's own mean exposure all the time,
+    or `cash`. `trials_sample` is how many of the strategies tried the SPA and PBO look at (null: all).
     """
 
-    enabled: bool = False
-    # Share of the cells that the screen looks at, rounded to whole shards or cells.
-    cells: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    # true takes all folds of some shards: a rejected strategy then costs no indicator and no mask on the other shards,
-    # which is most of what an evaluation costs. false takes some folds of all shards: fewer cells rank as well, but
-    # hardly any time is saved. With one shard both are the same.
-    whole_shards: bool = True
-    # Share of a generation's children that goes on: the best of the screen, by the job's objectives.
-    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    # Share of the rejected that is evaluated in full all the same, drawn without regard to merit.
-    audit: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    # Least rank correlation (Spearman) of screen and full values, averaged over the last `window` generations.
-    min_agreement: Fraction = 0.5
-    window: Annotated[int, Field(ge=1, le=1000)] = 5
-    # Generations that a screen which turned itself off stays off, before one generation is evaluated both ways.
-    rest: Annotated[int, Field(ge=1, le=100_000)] = 20
-
-
-class BreedingSettings(Section):
-    """The genetic part of a job; `evolution.settings.EvolutionSettings` is made from it."""
-
-    islands: Annotated[int, Field(ge=1, le=10_000)] = 2
-    population_size: Annotated[int, Field(ge=4, le=100_000)] = 120
-    generations: Annotated[int, Field(ge=1, le=100_000)] = 30
-    epoch_generations: Annotated[int, Field(ge=1)] = 2
-    crossover_rate: Fraction = 0.7
-    mutation_rate: Fraction = 0.05
-    template_share: Fraction = 0.25
-    # Shares of the species among the founders; null is half ta and half ml, or ta alone in a language without learners.
-    founders: SpeciesShares | None = None
-    # Least share of each species in every population; a number is that of ta and of ml, null a tenth for each of these
-    # two that found. A species that dies out all the same is founded anew.
-    floor: Annotated[SpeciesShares | None, BeforeValidator(_shares_of_a_number)] = None
-    tournament_size: Annotated[int, Field(ge=1)] = 2
-    objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "max_drawdown")
-    migration: MigrationSettings = MigrationSettings()
-    screen: ScreenSection = ScreenSection()
-
-    @field_validator("objectives")
-    @classmethod
-    def _objectives_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from fitness.objectives import OBJECTIVES
-
-        for name in names:
-            if name not in OBJECTIVES:
-                raise ValueError(f"must be known objectives, but was {name!r}{nearest(name, OBJECTIVES)}")
-        if len(set(names)) < len(names):
-            raise ValueError(f"must name every objective once, but was {', '.join(names)}")
-        return names
-
-    @field_validator("founders")
-    @classmethod
-    def _founders_are_all(cls, shares: SpeciesShares | None) -> SpeciesShares | None:
-        if shares is not None and abs(shares.ta + shares.ml + shares.hybrid - 1.0) > _NEAR:
-            raise ValueError(f"must add up to 1, but was {shares.text()}")
-        return shares
-
-    @model_validator(mode="after")
-    def _floor_leaves_room(self) -> Self:
-        floor = self.floor or SpeciesShares()
-        if floor.ta + floor.ml + floor.hybrid > _MOST_FLOOR:
-            raise ValueError(f"`floor` must leave {1 - _MOST_FLOOR:.0%} to the best of all, but was {floor.text()}")
-        return self
-
-    @model_validator(mode="after")
-    def _migrants_fit(self) -> Self:
-        if self.migration.migrants > self.population_size // 2:
-            raise ValueError(
-                "`migration.migrants` must be at most half of `population_size`, "
-                f"but was {self.migration.migrants} of {self.population_size}"
-            )
-        return self
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs of an island; the last one is shorter where `epoch_generations` does not divide `generations`."""
-        return -(-self.generations // self.epoch_generations)
-
-
-class GateSettings(Section):
-    """What a candidate must show before it is called an elite."""
-
     min_trades: Annotated[int, Field(ge=1)] = 30
-    max_drawdown: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    dsr: Fraction = 0.95
-    validation_sharpe: float = 0.0
+    max_drawdown: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.5
+    dsr: Fraction | None = 0.95
+    validation_sharpe: float | None = 0.0
+    spa: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.05
+    pbo: Fraction | None = 0.5
+    regimes: Fraction | None = 0.5
+    stability: float | None = 0.5
+    battery: bool = True
+    benchmark: Literal["passive", "cash"] = "passive"
+    trials_sample: Annotated[int, Field(ge=10)] | None = 2000
     lockbox_alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     candidates: Annotated[int, Field(ge=1, le=1000)] = 10
 
@@ -356,10 +243,3 @@ def settled(config: JobConfig) -> JobConfig:
         kept = [name for name in ("ta", "ml") if learners and getattr(founders, name) > 0.0]
         floor = SpeciesShares(**dict.fromkeys(kept, FLOOR))
     return config.model_copy(update={"evolution": section.model_copy(update={"founders": founders, "floor": floor})})
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error text: the known names nearest to `name`, or all of them where none is near."""
-    names = list(known)
-    matches = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"; nearest known: {', '.join(matches)}" if matches else f"; known: {', '.join(names)}" if names else ""

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from strategies.errors import JournalError, StudbookError
 
-JOURNAL_FORMAT = 3
+JOURNAL_FORMAT = 4
 FILE_NAME = "journal.jsonl"
 GENESIS = "0" * 64
 _SEAL = ',"hash":"'

@@ -49,5 +49,9 @@ def kernel_cache_folder() -> Path:
 
 
 def share_kernels() -> None:
-    """Make this process and all that it starts keep compiled kernels there. Call before numba is imported."""
+    """Make this process and all that it starts keep compiled kernels there. Call before numba is imported.
+
+    And keep BLAS to one thread: processes are what we have many of, and threads that wait for each other are slower.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("NUMBA_CACHE_DIR", str(kernel_cache_folder()))

@@ -20,8 +20,9 @@ from cluster.promotion import Promotion
 from cluster.run_folder import forget_state, read_entry, write_epoch
 from cluster.settings import JobConfig
 from cluster.signals import Interrupted
+from cluster.trial_books import record_job
 from cluster.view import view_of
-from cluster.worker import evolution_settings, language_of
+from cluster.worker import breeding_of, evolution_settings, language_of
 from evolution.population import state_from_bytes
 from strategies.errors import ClusterError, StudbookError
 
@@ -74,7 +75,10 @@ class Session:
                 self.append("interrupted", {"reason": str(refusal)})
             raise refusal from error
         finally:
-            self._journal.close()
+            try:
+                self._record_trials()
+            finally:
+                self._journal.close()
 
     def append(self, kind: str, data: dict[str, Any]) -> Record:
         """Journal a record, then show it to the observers."""
@@ -164,13 +168,15 @@ class Session:
     def _promote(self, config: JobConfig) -> None:
         view = view_of(self._run_dir, self._records)
         births = read_births(self._run_dir, [self._epochs[key] for key in sorted(self._epochs)])
+        record_job(view, births)
         last = config.evolution.n_epochs - 1
         entries = [self._epochs[island, last]["state"] for island in range(config.evolution.islands)]
         states = [state_from_bytes(read_entry(self._run_dir, entry)) for entry in entries]
         outcome = Promotion(
             self._run_dir, view, self._market, births=births, states=states, append=self.append, stop=self._stop
         ).run()
-        digest = write_births(self._run_dir, births, config.evolution.objectives, language_of(config))
+        names = breeding_of(config, self._market.bars_per_year, self._market.n_folds).measure_names
+        digest = write_births(self._run_dir, births, config.evolution.objectives, language_of(config), names)
         self.append(
             "job_finished",
             {
@@ -181,6 +187,14 @@ class Session:
                 "births_sha256": digest,
             },
         )
+
+    def _record_trials(self) -> None:
+        """Bring the trial ledger up to the journal; if it can't be, it is made from the run folder when next needed."""
+        try:
+            if self._epochs:
+                record_job(view_of(self._run_dir, self._records))
+        except (StudbookError, OSError) as error:
+            print(f"The trial ledger could not be written: {error}", file=sys.stderr)
 
     def _check_stop(self, reason: str) -> None:
         if self._stop.is_set():
@@ -204,4 +218,5 @@ def plan_of(config: JobConfig) -> machine.Plan:
         topology=settings.topology,
         lag=settings.migration_lag,
         max_repairs=config.cluster.repairs,
+        seed=config.seed,
     )

@@ -16,6 +16,7 @@ from cluster.report.numbers import (
     TITLES,
     count,
     duration,
+    failed_gates,
     figure,
     gate_value,
     gates_passed,
@@ -64,6 +65,8 @@ def candidate_block(record: Mapping[str, Any]) -> Group:
     state = Text("elite", style="bold green") if record["passed"] else Text("not promoted", style="yellow")
     facts = f"{record['species']}, gates {gates_passed(record)}, "
     facts += f"deflated Sharpe {threshold_figure(gate_value(record, 'dsr'))}"
+    failed = failed_gates(record)
+    facts += f", failed {', '.join(failed)}" if failed else ""
     better = redundant_with(record)
     if better is not None:
         facts += f", redundant: moves with {better['id']} (correlation {better['correlation']:.2f})"
@@ -87,7 +90,8 @@ def gate_table(record: Mapping[str, Any]) -> Table:
     table = plain_table("Gate", "Value", "Threshold", "", "Meaning")
     for gate in record.get("gates") or []:
         value, threshold = threshold_figure(gate["value"]), threshold_figure(gate["threshold"])
-        table.add_row(gate["name"], value, threshold, PASSED[bool(gate["passed"])], gate.get("explanation", ""))
+        state = Text("off", style="dim") if gate["threshold"] is None else PASSED[bool(gate["passed"])]
+        table.add_row(gate["name"], value, threshold, state, gate.get("explanation", ""))
     return table
 
 
@@ -127,6 +131,9 @@ def tried_sentence(job: "JobView") -> str:
     sentence = f"Tried: {born} bred, {tried}, in {duration(job.seconds)}."
     survived = [value for value in (gate_value(record, "dsr") for record in job.candidates) if value is not None]
     if survived:
-        needed = f"({job.config.gates.dsr:g} is needed)"
-        sentence += f" Best deflated Sharpe ratio, with all these tries counted: {max(survived):.3f} {needed}."
+        needed = "" if job.config.gates.dsr is None else f" ({job.config.gates.dsr:g} is needed)"
+        counts = (job.chosen or {}).get("trials") or {}
+        ways = f"{count(job.n_trials, 'way')} of trading"
+        ways += f", {count(counts['n_jobs'], 'job')}" if counts.get("n_jobs", 1) > 1 else ""
+        sentence += f" Best deflated Sharpe ratio, with all these tries counted ({ways}): {max(survived):.3f}{needed}."
     return sentence

@@ -9,22 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.breeding_config import ArchiveSection, RestartSection, ScreenSection
 from cluster.evaluation import EvaluateTallies, Rows, screen_folds, screen_mask
 from cluster.executor import EpochResult, EpochTask
-from cluster.job_config import JobConfig, ScreenSection
+from cluster.job_config import JobConfig
 from cluster.journal import plain
 from evolution.admission import Evaluate
 from evolution.advance import Advance, advance, found
+from evolution.archive import ArchiveSettings
+from evolution.constraints import Constraint
+from evolution.credit import COMPETING
 from evolution.figures import GenerationStats
 from evolution.founding import founders
 from evolution.islands import emigrants, emigrants_from_bytes
 from evolution.keys import Place
-from evolution.pedigree import TEMPLATE, Births, concat, index_of
+from evolution.pedigree import OPERATORS, REFINED, TEMPLATE, Births, concat, index_of
 from evolution.population import State, state_from_bytes
+from evolution.refining import RefineSettings
+from evolution.restarts import RestartSettings
 from evolution.selection import feasible
 from evolution.settings import EvolutionSettings, ScreenSettings
+from fitness.behaviour import BEHAVIOURS, behaviours
 from fitness.measures import measure
-from fitness.objectives import SCREENED_OUT, Evaluation, score
+from fitness.objectives import MEASURE_COLUMNS, SCREENED_OUT, Evaluation, score, sharpe_by_cell
+from fitness.tally import N_TALLY
 from strategies.codec import express
 from strategies.encoding import strategy_of
 from strategies.language import Language
@@ -51,9 +59,26 @@ class Breeding:
     n_folds: tuple[int, ...]
     on_screen: tuple[tuple[int, ...], ...] = ()
 
-    def score(self, tallies: Rows) -> Evaluation:
-        """Return the evaluation of tallies (n, sum of n_folds, N_TALLY)."""
-        return score(tallies, self._rates(), self.settings.objectives, min_trades=self.min_trades)
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """The columns of the measures: those of every job, behaviours where an archive is kept, cells for lexicase."""
+        n_cases = sum(self.n_folds) if self.settings.parents == "lexicase" else 0
+        kinds = BEHAVIOURS if self.settings.archive is not None else ()
+        return (*MEASURE_COLUMNS, *(f"behaviour.{name}" for name in kinds), *(f"case.{n}" for n in range(n_cases)))
+
+    def score(self, tallies: Rows, movements: Rows | None = None) -> Evaluation:
+        """Return the evaluation of tallies (n, sum of n_folds, N_TALLY).
+
+        Where an archive is kept it takes `movements` (n, sum of n_folds, N_CO), see `fitness.behaviour`.
+        """
+        rates = self._rates()
+        found = score(tallies, rates, self.settings.objectives, min_trades=self.min_trades)
+        further = [] if movements is None else [behaviours(tallies, movements, rates)]
+        if self.settings.parents == "lexicase":
+            further.append(sharpe_by_cell(tallies, rates))
+        if not further:
+            return found
+        return Evaluation(found.objectives, found.reasons, np.concatenate([found.measures, *further], axis=1))
 
     def score_screen(self, tallies: Rows) -> Evaluation:
         """Return the evaluation of tallies (n, cells on the screen, N_TALLY), with that share of `min_trades`."""
@@ -111,7 +136,28 @@ def evolution_settings(config: JobConfig) -> EvolutionSettings:
         n_migrants=section.migration.migrants,
         migration_lag=section.migration.lag,
         screen=_screen_settings(section.screen),
+        constraints=tuple(Constraint(name, bound.min, bound.max) for name, bound in section.constraints.items()),
+        survival=section.survival,
+        parents=section.parents,
+        pressure=section.pressure,
+        newcomers=section.newcomers,
+        adaptive=section.adaptive,
+        restart=_restart_settings(section.restart),
+        archive=_archive_settings(section.archive, config.seed),
+        refine=RefineSettings(**section.refine.model_dump()),
+        max_evaluations=section.budget.evaluations,
     )
+
+
+def _restart_settings(section: RestartSection) -> RestartSettings | None:
+    return RestartSettings(**section.model_dump(exclude={"enabled"})) if section.enabled else None
+
+
+def _archive_settings(section: ArchiveSection, seed: int) -> ArchiveSettings | None:
+    if not section.enabled:
+        return None
+    cells = section.cells if section.kind == "cvt" else (section.cells,) * len(section.dimensions)
+    return ArchiveSettings(kind=section.kind, dimensions=section.dimensions, cells=cells, seed=seed)
 
 
 def language_of(config: JobConfig) -> Language:
@@ -147,7 +193,17 @@ class CellEvaluation:
 
     def __call__(self, phenotypes: Rows, /) -> Evaluation:
         """Return the evaluation of `phenotypes` (n, N_GENES) on all folds of all shards."""
-        return self.breeding.score(self.evaluate_tallies(phenotypes, "folds"))
+        if self.breeding.settings.archive is None:
+            return self.breeding.score(self.evaluate_tallies(phenotypes, "folds"))
+        return self.breeding.score(*self._parted(phenotypes))
+
+    def movements(self, phenotypes: Rows) -> Rows | None:
+        """Return what the behaviour of `phenotypes` (n, N_GENES) takes besides tallies; None if nobody asks."""
+        return None if self.breeding.settings.archive is None else self._parted(phenotypes)[1]
+
+    def _parted(self, phenotypes: Rows) -> tuple[Rows, Rows]:
+        both = self.evaluate_tallies(phenotypes, "behaviour")
+        return np.ascontiguousarray(both[:, :, :N_TALLY]), np.ascontiguousarray(both[:, :, N_TALLY:])
 
     def screen(self, phenotypes: Rows, /) -> "CellLook":
         """Return a look at `phenotypes` (n, N_GENES) on the screen's folds."""
@@ -171,19 +227,20 @@ class CellLook:
         seen = screen_mask(breeding.n_folds, breeding.on_screen)
         tallies = np.empty((len(rows), len(seen), rest.shape[2]))
         tallies[:, seen], tallies[:, ~seen] = self.tallies[rows], rest
-        return breeding.score(tallies)
+        return breeding.score(tallies, self.parent.movements(self.phenotypes[rows]))
 
 
 def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTallies) -> EpochResult:
     """Return what one epoch gives; equal tasks give equal bytes, wherever and however often they are run."""
     started = time.perf_counter()
     state, births, stats, screens = _breed(task, breeding, CellEvaluation(breeding, evaluate_tallies))
-    leaving = emigrants(state, breeding.settings.n_migrants)
+    leaving = emigrants(state, breeding.settings.n_migrants, breeding.settings.topology)
     facts = {
         "generations": [stats[0].generation, stats[-1].generation],
         "n_births": len(births),
         "n_evaluated": int(births.evaluated.sum()),
         "n_screened_out": int((births.evaluated & (births.reason == SCREENED_OUT)).sum()),
+        "n_refined": int((births.operator == REFINED).sum()),
         "n_emigrants": len(leaving),
         "templates": _templates(births, breeding),
         "stats": [_stats_dict(one, breeding.settings.objectives) for one in stats],
@@ -219,6 +276,10 @@ def _templates(births: Births, breeding: Breeding) -> list[dict[str, Any]]:
 def _stats_dict(stats: GenerationStats, objectives: Sequence[str]) -> dict[str, Any]:
     values = asdict(stats)
     values["species"] = dict(zip(SPECIES, values["species"], strict=True))
+    if stats.archive is not None:
+        values["archive"] = stats.archive._asdict()
+    if stats.operators is not None:
+        values["operators"] = {OPERATORS[code]: share for code, share in zip(COMPETING, stats.operators, strict=True)}
     for name in ("best", "mean"):
         found = values[name]
         values[name] = dict(zip(objectives, found, strict=True)) if found is not None else None

@@ -1,11 +1,13 @@
 """The one gate through which fitness enters evolution: what is not finite never reaches a ranking."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitness.objectives import NOT_FINITE, Evaluation
+from evolution.constraints import Constraint, violations
+from fitness.objectives import CONSTRAINED, NOT_FINITE, Evaluation
 from strategies.errors import StudbookError
 
 Rows = NDArray[np.float64]
@@ -40,11 +42,14 @@ class ScreeningEvaluate(Evaluate, Protocol):
         ...
 
 
-def admit(evaluation: Evaluation, *, n_rows: int, n_objectives: int) -> Evaluation:
+def admit(
+    evaluation: Evaluation, *, n_rows: int, n_objectives: int, constraints: Sequence[Constraint] = ()
+) -> Evaluation:
     """Return `evaluation` as evolution keeps it: finite objectives, or a reason and NaN in all of them.
 
     A row with a reason has NaN objectives; a row without one but with an objective that is not finite gets the
-    reason "not finite". Every NaN is the same NaN and no zero is negative, so equal fitness has equal bytes.
+    reason "not finite", one that breaks a constraint the reason that says so. Every NaN is the same NaN and no zero is
+    negative, so equal fitness has equal bytes.
 
     Raises:
         StudbookError: the evaluator returned arrays of another shape than it was asked for.
@@ -60,6 +65,8 @@ def admit(evaluation: Evaluation, *, n_rows: int, n_objectives: int) -> Evaluati
             f"{objectives.shape}, {reasons.shape} and {measures.shape} (the evaluate function). Mend the evaluator."
         )
     reasons[(reasons == 0) & ~np.isfinite(objectives).all(axis=1)] = NOT_FINITE
+    if constraints:
+        reasons[(reasons == 0) & (violations(measures, constraints) > 0.0)] = CONSTRAINED
     objectives[reasons != 0] = np.nan
     measures[np.isnan(measures)] = np.nan
     return Evaluation(objectives=objectives + 0.0, reasons=reasons, measures=measures + 0.0)

@@ -1,31 +1,40 @@
 """The whole of evolution as one pure function: an island's state, some generations on.
 
-Each generation: migrants arrive, parents are chosen by tournament, children are bred and those that are new are
-evaluated, and the best of parents, migrants and children live on (mu + lambda), but of each species its floor. Chance
-comes from keys of seed, island and generation alone, so `advance` by a + b generations is `advance` by a and then by b,
-to the byte.
+Each generation: migrants arrive, parents are chosen, children are bred and those that are new are evaluated, from time
+to time the best are refined, and the best of all of these live on (mu + lambda), but of each species its floor. A
+population that has collapsed begins anew instead. Chance comes from keys of seed, island and generation alone, so
+`advance` by a + b generations is `advance` by a and then by b, to the byte.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evolution.admission import Evaluate
-from evolution.figures import GenerationStats, generation_stats
+from evolution.archive import Archive, new_archive
+from evolution.bearing import Nursery, arrive, bear, bear_refined
+from evolution.contest import cases, measures_of, stand
+from evolution.credit import credited, new_credit, shares
+from evolution.figures import GenerationStats, gene_spread, generation_stats
 from evolution.islands import Emigrants
-from evolution.keys import MAX_BROOD, MAX_GENERATION, Place
-from evolution.pedigree import MIGRANT, NO_PARENT, Births, birth_ids, concat
-from evolution.population import ABSENT, Merits, State, enter, find
-from evolution.screen import Memory, ScreenStats, check_memory, evaluate_screened, idle, new_memory, supersede
-from evolution.selection import feasible, standing, survivors
+from evolution.keeping import kept_in_archive
+from evolution.key_sets import find
+from evolution.keys import MAX_GENERATION, Place
+from evolution.members import Members
+from evolution.pedigree import Births, concat, island_of
+from evolution.population import ABSENT, Merits, State, enter
+from evolution.refinement import is_due as refinement_is_due
+from evolution.restarts import RestartSettings, collapsed_for, kept
+from evolution.restarts import is_due as restart_is_due
+from evolution.screen import ScreenStats, check_memory, new_memory, supersede
+from evolution.selection import Standing, feasible, survivors
 from evolution.settings import EvolutionSettings
 from evolution.species import FREE
-from evolution.variation import Brood, breed, found_brood
+from evolution.variation import Pool, Rates, breed, found_brood, restart_brood
 from fitness.objectives import SCREENED_OUT
-from strategies.errors import ConfigError, JournalError, UsageError
-from strategies.genes import N_GENES
+from strategies.errors import ConfigError, UsageError
 
 
 class Advance(NamedTuple):
@@ -40,36 +49,12 @@ class Advance(NamedTuple):
     screens: tuple[ScreenStats, ...] = ()
 
 
-class _Members(NamedTuple):
-    """Strategies that may be parents or live on, with one row each."""
+class _Before(NamedTuple):
+    """What an island carries from one generation to the next besides its members and what it knows."""
 
-    genomes: NDArray[np.float64]
-    families: NDArray[np.int64]
-    species: NDArray[np.int8]
-    objectives: NDArray[np.float64]
-    reasons: NDArray[np.int16]
-    keys: NDArray[np.uint64]
-    birth_ids: NDArray[np.int64]
-
-    @classmethod
-    def of_state(cls, state: State) -> "_Members":
-        fitness = (state.objectives, state.reasons, state.keys)
-        return cls(state.genomes, state.families, state.species, *fitness, state.birth_ids)
-
-    @classmethod
-    def of_births(cls, births: Births) -> "_Members":
-        fitness = (births.objectives, births.reason, births.key)
-        return cls(births.genome, births.family, births.species, *fitness, births.birth_id)
-
-    def followed_by(self, births: Births) -> "_Members":
-        if not len(births):
-            return self
-        pairs: list[Any] = list(zip(self, _Members.of_births(births), strict=True))
-        return _Members(*(np.concatenate(pair) for pair in pairs))
-
-    def take(self, rows: NDArray[Any]) -> "_Members":
-        every: list[Any] = list(self)
-        return _Members(*(array[rows] for array in every))
+    credit: NDArray[np.float64]
+    archive: Archive | None
+    n_collapsed: int
 
 
 def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluate) -> Advance:
@@ -80,12 +65,13 @@ def found(seed: int, island: int, settings: EvolutionSettings, evaluate: Evaluat
         StudbookError: `evaluate` returned arrays of another shape than asked for.
     """
     place = Place(seed, island, 0)
-    brood = found_brood(place, settings)
-    ids = birth_ids(island, 0, np.arange(len(brood.genomes)))
-    nothing = new_memory(settings.screen)
-    births, known, memory, screen = _bear(place, brood, ids, ids, brood.parents, None, evaluate, settings, nothing)
-    state = _state(place, _Members.of_births(births), known, settings, memory)
-    return Advance(state, births, (generation_stats(state, births, settings.language),), _some(screen))
+    start = Nursery(place, settings, evaluate, None, new_memory(settings.screen), 0, 0)
+    births, nursery = bear(found_brood(place, settings), None, start)
+    fixed = new_credit(crossover_rate=settings.crossover_rate, mutation_rate=settings.mutation_rate)
+    before = _Before(fixed if settings.adaptive else np.zeros(0), None, 0)
+    state = _state(Members.of_births(births), births, nursery, before)
+    stats = generation_stats(state, births, settings, n_parents=0, locality=None)
+    return Advance(state, births, (stats,), _some(nursery.screen))
 
 
 def advance(
@@ -118,9 +104,9 @@ def advance(
     screens: list[ScreenStats] = []
     arrivals: Sequence[Emigrants] = immigrants or ()
     for _ in range(generations):
-        state, born, screen = _generation(state, evaluate, settings, arrivals)
+        state, born, figures, screen = _generation(state, evaluate, settings, arrivals)
         births.append(born)
-        stats.append(generation_stats(state, born, settings.language))
+        stats.append(figures)
         screens += _some(screen)
         arrivals = ()
     return Advance(state, concat(births), tuple(stats), tuple(screens))
@@ -132,32 +118,78 @@ def _some(screen: ScreenStats | None) -> tuple[ScreenStats, ...]:
 
 def _generation(
     state: State, evaluate: Evaluate, settings: EvolutionSettings, immigrants: Sequence[Emigrants]
-) -> tuple[State, Births, ScreenStats | None]:
+) -> tuple[State, Births, GenerationStats, ScreenStats | None]:
     place = Place(state.seed, state.island, state.generation + 1)
-    migrants = _arrive(state, immigrants, place, settings)
+    migrants = arrive(state, immigrants, place, settings)
     known = enter(supersede(state.known, migrants.merits), migrants.merits)
-    pool = _without_twins(_Members.of_state(state), migrants).followed_by(migrants)
-    order = standing(pool.objectives, pool.reasons, pool.keys, pool.birth_ids).order
-    kinds = np.where(feasible(pool.objectives, pool.reasons), pool.species, FREE)
-    brood = breed(
-        pool.genomes,
-        order,
-        kinds,
-        known_keys=known.keys,
-        place=place,
-        settings=settings,
-        first_index=len(migrants),
-    )
-    ids = birth_ids(place.island, place.generation, np.arange(len(brood.genomes)) + len(migrants))
-    parents = np.where(brood.parents == NO_PARENT, NO_PARENT, pool.birth_ids[brood.parents])
-    families = np.where(parents[:, 0] == NO_PARENT, ids, pool.families[brood.parents[:, 0]])
-    children, known, memory, screen = _bear(
-        place, brood, ids, families, parents, known, evaluate, settings, state.screen
-    )
-    return _state(place, pool.followed_by(children), known, settings, memory), concat([migrants, children]), screen
+    members = _without_twins(Members.of_state(state), migrants).followed_by(migrants)
+    order = _standing(members, known, place, settings).order
+    before = _Before(state.credit, state.archive, state.n_collapsed)
+    nursery = Nursery(place, settings, evaluate, known, state.screen, state.n_evaluated, len(migrants))
+    if restart_is_due(state.n_collapsed, settings.restart):
+        assert isinstance(settings.restart, RestartSettings)
+        members = members.take(kept(order, settings.restart, settings.population_size))
+        before = before._replace(n_collapsed=0)
+        brood = restart_brood(place, settings, known_keys=known.keys, first_index=len(migrants))
+    else:
+        brood = breed(
+            _pool(members, order, known, settings),
+            _rates(state.credit, settings),
+            known_keys=known.keys,
+            place=place,
+            settings=settings,
+            first_index=len(migrants),
+        )
+    children, nursery = bear(brood, members, nursery)
+    members_and_children = members.followed_by(children)
+    births = [migrants, children]
+    if refinement_is_due(place.generation, settings.refine):
+        refined, nursery = _refined(members_and_children, nursery)
+        members_and_children, births = members_and_children.followed_by(refined), [*births, refined]
+    born = concat(births)
+    after = _state(members_and_children, born, nursery, before)
+    n_parents, locality = _mating(children, members)
+    figures = generation_stats(after, born, settings, n_parents=n_parents, locality=locality)
+    return after, born, figures, nursery.screen
 
 
-def _without_twins(members: _Members, migrants: Births) -> _Members:
+def _pool(members: Members, order: NDArray[np.int64], known: Merits, settings: EvolutionSettings) -> Pool:
+    kinds = np.where(feasible(members.objectives, members.reasons), members.species, FREE)
+    on_cases = np.zeros((len(order), 0))
+    if settings.parents == "lexicase":
+        on_cases = cases(measures_of(known, members.keys), settings)
+    return Pool(members.genomes, order, kinds, on_cases)
+
+
+def _rates(credit: NDArray[np.float64], settings: EvolutionSettings) -> Rates:
+    """The chances of the operators: those of the settings, or by the credit that each has earned."""
+    if not settings.adaptive:
+        return Rates(settings.crossover_rate, settings.mutation_rate)
+    alone, _, both = shares(credit).tolist()
+    return Rates(alone + both, both / (alone + both))
+
+
+def _refined(members: Members, nursery: Nursery) -> tuple[Births, Nursery]:
+    """The births of the best members' refinement, batch after batch."""
+    known = nursery.known
+    assert known is not None
+    order = _standing(members, known, nursery.place, nursery.settings).order
+    best = order[feasible(members.objectives, members.reasons)[order]]
+    return bear_refined(members, best[: nursery.settings.refine.best], nursery)
+
+
+def _mating(children: Births, members: Members) -> tuple[int, float | None]:
+    """How many different members were parents, and the share of parents whose line was founded on this island."""
+    parents = np.concatenate([children.parent_a, children.parent_b])
+    parents = parents[parents >= 0]
+    if not len(parents):
+        return 0, None
+    rows = np.argsort(members.birth_ids, kind="stable")
+    lines = members.families[rows[np.searchsorted(members.birth_ids, parents, sorter=rows)]]
+    return len(np.unique(parents)), float((island_of(lines) == children.island[0]).mean())
+
+
+def _without_twins(members: Members, migrants: Births) -> Members:
     """The members, but for those screened out whose twin, known in full, has just arrived."""
     twin = (members.reasons == SCREENED_OUT) & (find(_sorted(migrants.key), members.keys) != ABSENT)
     return members.take(~twin) if twin.any() else members
@@ -167,130 +199,42 @@ def _sorted(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return keys[np.lexsort((keys[:, 1], keys[:, 0]))]
 
 
-def _arrive(state: State, immigrants: Sequence[Emigrants], place: Place, settings: EvolutionSettings) -> Births:
-    """Return the births of all immigrants on this island, in the order in which they come."""
-    n = sum(len(group) for group in immigrants)
-    _check_arrivals(state, immigrants, n + settings.population_size)
-    merits = state.known.take(np.zeros(0, dtype=np.int64))
-    for group in immigrants:
-        merits = merits.followed_by(group.merits)
-    nobody = np.full(n, NO_PARENT, dtype=np.int64)
-    sources = np.concatenate([nobody[:0], *(group.birth_ids for group in immigrants)])
-    return _births(
-        place,
-        ids=birth_ids(place.island, place.generation, np.arange(n)),
-        genomes=np.concatenate([np.zeros((0, N_GENES)), *(group.genomes for group in immigrants)]),
-        operators=np.full(n, MIGRANT, dtype=np.int8),
-        parents=np.stack([sources, nobody], axis=1),
-        families=np.concatenate([nobody[:0], *(group.families for group in immigrants)]),
-        species=np.concatenate([np.zeros(0, dtype=np.int8), *(group.species for group in immigrants)]),
-        retries=np.zeros(n, dtype=np.int16),
-        evaluated=np.zeros(n, dtype=np.bool_),
-        merits=merits,
+def _standing(members: Members, known: Merits, place: Place, settings: EvolutionSettings) -> Standing:
+    """How members stand to each other; their measures are looked up only where the settings ask for them."""
+    asked = settings.pressure != "none" or bool(settings.constraints)
+    measures = measures_of(known, members.keys) if asked else np.zeros((len(members.keys), 0))
+    merits = Merits(members.keys, members.objectives, members.reasons, measures)
+    return stand(merits, members.birth_ids, members.families, generation=place.generation, settings=settings)
+
+
+def _state(members: Members, births: Births, nursery: Nursery, before: _Before) -> State:
+    """Return the state in which the best of `members` live on, after a generation of `births`."""
+    place, settings, known = nursery.place, nursery.settings, nursery.known
+    assert known is not None
+    ranked = members._replace(genomes=members.genomes[:, :0])  # ranking reads no gene: copy none
+    rows = survivors(
+        members.objectives,
+        members.reasons,
+        members.keys,
+        members.birth_ids,
+        n=settings.population_size,
+        species=members.species,
+        floors=settings.floor_counts,
+        stand=lambda some: _standing(ranked.take(some), known, place, settings),
     )
-
-
-def _check_arrivals(state: State, immigrants: Sequence[Emigrants], n_births: int) -> None:
-    if n_births > MAX_BROOD:
-        raise ConfigError(
-            f"Births of a generation, migrants and children, must be at most {MAX_BROOD}, but were {n_births} "
-            f"(island {state.island}). Lower `population_size` or `n_migrants`."
-        )
-    wanted = (state.objectives.shape[1], state.known_measures.shape[1])
-    for group in immigrants:
-        given = (group.objectives.shape[1], group.measures.shape[1])
-        if group.island == state.island or given != wanted:
-            raise JournalError(
-                f"Immigrants must come from another island with {wanted} objectives and measures, but came from island "
-                f"{group.island} with {given} (island {state.island}). Pass emigrants of this job."
-            )
-
-
-def _bear(
-    place: Place,
-    brood: Brood,
-    ids: NDArray[np.int64],
-    families: NDArray[np.int64],
-    parents: NDArray[np.int64],
-    known: Merits | None,
-    evaluate: Evaluate,
-    settings: EvolutionSettings,
-    memory: Memory,
-) -> tuple[Births, Merits, Memory, ScreenStats | None]:
-    """Return the births of a brood, its fresh children evaluated, the register with these entered, and the screen."""
-    fresh = brood.fresh
-    if fresh.any() or known is None:
-        given, memory, screen = evaluate_screened(
-            evaluate,
-            brood.phenotypes[fresh],
-            brood.keys[fresh],
-            ids[fresh],
-            brood.species[fresh],
-            settings=settings,
-            memory=memory,
-        )
-        new = Merits(brood.keys[fresh], given.objectives, given.reasons, given.measures)
-        known = enter(new.take(np.zeros(0, dtype=np.int64)) if known is None else known, new)
-    else:
-        memory, screen = idle(memory, settings.screen)
-    births = _births(
-        place,
-        ids=ids,
-        genomes=brood.genomes,
-        operators=brood.operators,
-        parents=parents,
-        families=families,
-        species=brood.species,
-        retries=brood.retries,
-        evaluated=brood.fresh,
-        merits=known.take(find(known.keys, brood.keys)),
-    )
-    return births, known, memory, screen
-
-
-def _births(
-    place: Place,
-    *,
-    ids: NDArray[np.int64],
-    genomes: NDArray[np.float64],
-    operators: NDArray[np.int8],
-    parents: NDArray[np.int64],
-    families: NDArray[np.int64],
-    species: NDArray[np.int8],
-    retries: NDArray[np.int16],
-    evaluated: NDArray[np.bool_],
-    merits: Merits,
-) -> Births:
-    """Return births of one place; `parents` is (n, 2)."""
-    return Births(
-        birth_id=ids,
-        island=np.full(len(ids), place.island, dtype=np.int32),
-        generation=np.full(len(ids), place.generation, dtype=np.int32),
-        operator=operators,
-        parent_a=parents[:, 0],
-        parent_b=parents[:, 1],
-        family=families,
-        species=species,
-        retries=retries,
-        genome=genomes,
-        key=merits.keys,
-        evaluated=evaluated,
-        objectives=merits.objectives,
-        reason=merits.reasons,
-        measures=merits.measures,
-    )
-
-
-def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSettings, memory: Memory) -> State:
-    """Return the state in which the best of `members` live on."""
-    fitness = (members.objectives, members.reasons, members.keys, members.birth_ids)
-    floors = settings.floor_counts
-    rows = survivors(*fitness, n=settings.population_size, species=members.species, floors=floors)
     best = members.take(rows)
+    credit = before.credit
+    if settings.adaptive:
+        lived = np.isin(births.birth_id, best.birth_ids)
+        credit = credited(credit, births.operator, lived, births.retries)
+    archive = kept_in_archive(before.archive or new_archive(*_widths(births)), births, settings)
+    spread = 1.0 if settings.restart is None else gene_spread(best.genomes, settings.language)
     return State(
         seed=place.seed,
         island=place.island,
         generation=place.generation,
+        n_evaluated=nursery.n_evaluated,
+        n_collapsed=collapsed_for(before.n_collapsed, spread, settings.restart),
         genomes=best.genomes,
         birth_ids=best.birth_ids,
         families=best.families,
@@ -302,5 +246,11 @@ def _state(place: Place, members: _Members, known: Merits, settings: EvolutionSe
         known_objectives=known.objectives,
         known_reasons=known.reasons,
         known_measures=known.measures,
-        screen=memory,
+        screen=nursery.memory,
+        credit=credit,
+        **{f"archive_{name}": column for name, column in archive._asdict().items()},
     )
+
+
+def _widths(births: Births) -> tuple[int, int]:
+    return births.objectives.shape[1], births.measures.shape[1]

@@ -6,11 +6,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.archive import ArchiveStats
+from evolution.archive import figures as archive_figures
+from evolution.credit import shares
 from evolution.key_sets import repeated
-from evolution.pedigree import MIGRANT, Births, generation_of, island_of
+from evolution.pedigree import MIGRANT, RESTART, Births, generation_of, island_of
 from evolution.population import State
 from evolution.sayable import sayable_genes
 from evolution.selection import feasible
+from evolution.settings import EvolutionSettings
 from strategies.genes import GENES, GeneKind
 from strategies.language import DEFAULT, Language
 from strategies.species import SPECIES
@@ -46,6 +50,12 @@ class GenerationStats:
         n_births: births of this generation, migrants included.
         n_evaluated: births that were evaluated; the others' fitness was known.
         n_migrants: migrants that arrived.
+        n_migrants_kept: of these, those that live on in the population.
+        n_parents: different strategies that bore children; an island with none does not breed.
+        locality: share of the parents whose line was founded on this island; None without any.
+        restarted: whether the population had collapsed and began anew.
+        operators: shares of crossover, mutation and both among the children to come, None where they are fixed.
+        archive: what the archive holds, None where none is kept.
         n_replaced: births of this generation that live on in the population, migrants included.
         n_feasible: strategies of the population without a reason against them.
         n_known: strategies whose fitness this island knows.
@@ -63,6 +73,12 @@ class GenerationStats:
     n_births: int
     n_evaluated: int
     n_migrants: int
+    n_migrants_kept: int
+    n_parents: int
+    locality: float | None
+    restarted: bool
+    operators: tuple[float, ...] | None
+    archive: ArchiveStats | None
     n_replaced: int
     n_feasible: int
     n_known: int
@@ -75,8 +91,10 @@ class GenerationStats:
     gene_spread: float
 
 
-def generation_stats(state: State, births: Births, language: Language) -> GenerationStats:
-    """Return the figures of the generation that made `births` and left `state`."""
+def generation_stats(
+    state: State, births: Births, settings: EvolutionSettings, *, n_parents: int, locality: float | None
+) -> GenerationStats:
+    """Return the figures of the generation that made `births` and left `state`; who mated is known to the caller."""
     able = feasible(state.objectives, state.reasons)
     fit = state.objectives[able]
     own = island_of(state.birth_ids) == state.island
@@ -89,6 +107,12 @@ def generation_stats(state: State, births: Births, language: Language) -> Genera
         n_births=len(births),
         n_evaluated=int(births.evaluated.sum()),
         n_migrants=int((~native).sum()),
+        n_migrants_kept=int(np.isin(births.birth_id[~native], state.birth_ids).sum()),
+        n_parents=n_parents,
+        locality=locality,
+        restarted=bool((births.operator == RESTART).any()),
+        operators=tuple(shares(state.credit).tolist()) if settings.adaptive else None,
+        archive=None if settings.archive is None else archive_figures(state.archive, settings.archive),
         n_replaced=int((own & (generation_of(state.birth_ids) == state.generation)).sum()),
         n_feasible=len(fit),
         n_known=len(state.known_keys),
@@ -101,7 +125,7 @@ def generation_stats(state: State, births: Births, language: Language) -> Genera
         best=tuple(fit.max(axis=0).tolist()) if len(fit) else None,
         mean=tuple(fit.mean(axis=0).tolist()) if len(fit) else None,
         distinct_share=1.0 - float(repeated(state.keys).mean()),
-        gene_spread=gene_spread(state.genomes, language),
+        gene_spread=gene_spread(state.genomes, settings.language),
     )
 
 

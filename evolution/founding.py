@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from evolution.keys import Place, Purpose
 from evolution.pedigree import FOUNDER, TEMPLATE
 from evolution.settings import EvolutionSettings
+from evolution.species import FREE
 from strategies.codec import express
 from strategies.encoding import encode, phenotype_of
 from strategies.language import Language
@@ -66,7 +67,12 @@ def founders(place: Place, settings: EvolutionSettings) -> Founders:
 
 
 def newcomers(place: Place, settings: EvolutionSettings, species: int) -> Floats:
-    """Return the random genomes (n, N_GENES) that re-found a species that died out, as many as its floor."""
+    """Return random genomes (n, N_GENES): those that re-found a species that died out, as many as its floor.
+
+    Or, where `species` is `FREE`, those of any species that every brood has.
+    """
+    if species == FREE:
+        return random_genomes(settings.n_newcomers, place.generator(Purpose.NEWCOMERS_ANY), settings.language)
     name = SPECIES[species]
     rng = place.generator(Purpose(f"newcomers {name}"))
     return random_genomes(settings.floor_counts[species], rng, settings.language, species=name)

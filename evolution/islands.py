@@ -3,34 +3,87 @@
 Migration is fenced, not timed: epoch `e` of an island takes what its neighbours offered after their epoch `e - lag`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.archive import offered
+from evolution.keys import Place, Purpose
 from evolution.packing import Column, Schema
+from evolution.philox import uniforms
 from evolution.population import Merits, State, find
 from evolution.records import Record
 from evolution.selection import feasible, standing
 from strategies.errors import UsageError
 
 
-def _ring(island: int, n_islands: int) -> tuple[int, ...]:
-    return ((island - 1) % n_islands,) if n_islands > 1 else ()
+@dataclass(frozen=True)
+class Meeting:
+    """Where migrants arrive: an island among how many, and the epoch that sent them, in the job of a seed."""
+
+    island: int
+    n_islands: int
+    epoch: int
+    seed: int
 
 
-def _none(island: int, n_islands: int) -> tuple[int, ...]:
-    del island, n_islands
+def _ring(at: Meeting) -> tuple[int, ...]:
+    return ((at.island - 1) % at.n_islands,)
+
+
+def _torus(at: Meeting) -> tuple[int, ...]:
+    """The four neighbours in a grid as square as the number of islands allows, whose edges meet."""
+    height = max(n for n in range(1, math.isqrt(at.n_islands) + 1) if at.n_islands % n == 0)
+    width = at.n_islands // height
+    row, column = divmod(at.island, width)
+    around = ((row - 1, column), (row, column - 1), (row, column + 1), (row + 1, column))
+    return tuple((y % height) * width + x % width for y, x in around)
+
+
+def _full(at: Meeting) -> tuple[int, ...]:
+    return tuple(range(at.n_islands))
+
+
+def _random(at: Meeting) -> tuple[int, ...]:
+    """The one before it in a ring that is drawn anew for every epoch: each sends once, each takes once."""
+    ring = _drawn_ring(at.seed, at.n_islands, at.epoch)
+    return (ring[ring.index(at.island) - 1],)
+
+
+@lru_cache(maxsize=64)
+def _drawn_ring(seed: int, n_islands: int, epoch: int) -> tuple[int, ...]:
+    generator = Place(seed, 0, epoch).generator(Purpose.TOPOLOGY)
+    return tuple(generator.permutation(n_islands).tolist())
+
+
+def _none(at: Meeting) -> tuple[int, ...]:
+    del at
     return ()
 
 
-TOPOLOGIES: Final[dict[str, Callable[[int, int], tuple[int, ...]]]] = {"ring": _ring, "none": _none}
-"""By name: (island, n_islands) to the islands that send to it, in the order in which their migrants arrive."""
+ARCHIVE: Final = "archive"
+TOPOLOGIES: Final[dict[str, Callable[[Meeting], tuple[int, ...]]]] = {
+    "ring": _ring,
+    "torus": _torus,
+    "full": _full,
+    "random": _random,
+    ARCHIVE: _full,
+    "none": _none,
+}
+"""By name: a meeting to the islands that send to it. The island itself and repetitions are left out, order is kept.
+
+`archive` joins all islands as `full` does, but what travels comes from the archives.
+"""
 
 
-def sources(epoch: int, island: int, n_islands: int, topology: str, lag: int) -> tuple[tuple[int, int], ...]:
+def sources(
+    epoch: int, island: int, n_islands: int, topology: str, lag: int, seed: int = 0
+) -> tuple[tuple[int, int], ...]:
     """Return the (island, epoch) pairs whose emigrants epoch `epoch` of `island` takes; the first epoch is 0.
 
     Raises:
@@ -48,7 +101,8 @@ def sources(epoch: int, island: int, n_islands: int, topology: str, lag: int) ->
         )
     if epoch < lag:
         return ()
-    return tuple((source, epoch - lag) for source in TOPOLOGIES[topology](island, n_islands))
+    senders = dict.fromkeys(TOPOLOGIES[topology](Meeting(island, n_islands, epoch - lag, seed)))
+    return tuple((sender, epoch - lag) for sender in senders if sender != island)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +154,13 @@ class Emigrants(Record):
         return Merits(self.keys, self.objectives, self.reasons, self.measures)
 
 
-def emigrants(state: State, k: int) -> Emigrants:
-    """Return copies of the best `k` of an island, fewer if fewer are feasible."""
+def emigrants(state: State, k: int, topology: str = "ring") -> Emigrants:
+    """Return copies of the best `k` of an island, fewer if fewer are feasible.
+
+    Where migration goes by the archive, copies of `k` members of its archive, from cells drawn without regard to merit.
+    """
+    if topology == ARCHIVE:
+        return _of_archive(state, k)
     order = standing(state.objectives, state.reasons, state.keys, state.birth_ids).order
     best = order[feasible(state.objectives, state.reasons)[order]][:k]
     return Emigrants(
@@ -115,6 +174,25 @@ def emigrants(state: State, k: int) -> Emigrants:
         objectives=state.objectives[best],
         reasons=state.reasons[best],
         measures=state.known_measures[find(state.known_keys, state.keys[best])],
+    )
+
+
+def _of_archive(state: State, k: int) -> Emigrants:
+    key = Place(state.seed, state.island, state.generation).key(Purpose.EMIGRANTS)
+    numbers = uniforms(key, k, indices=np.zeros(1, dtype=np.int64)).reshape(-1)
+    held = state.archive
+    rows = offered(held, k, numbers)
+    return Emigrants(
+        island=state.island,
+        generation=state.generation,
+        genomes=held.genomes[rows],
+        birth_ids=held.birth_ids[rows],
+        families=held.families[rows],
+        species=held.species[rows],
+        keys=held.keys[rows],
+        objectives=held.objectives[rows],
+        reasons=np.zeros(len(rows), dtype=np.int16),
+        measures=held.measures[rows],
     )
 
 

@@ -34,6 +34,10 @@ class Purpose(StrEnum):
     NEWCOMERS_TA = "newcomers ta"
     NEWCOMERS_ML = "newcomers ml"
     NEWCOMERS_HYBRID = "newcomers hybrid"
+    NEWCOMERS_ANY = "newcomers any"
+    EMIGRANTS = "emigrants"
+    TOPOLOGY = "topology"
+    REFINING = "refining"
 
 
 @dataclass(frozen=True)

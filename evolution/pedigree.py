@@ -15,8 +15,18 @@ from fitness.objectives import REASONS
 from strategies.errors import JournalError
 from strategies.species import SPECIES
 
-OPERATORS: Final = ("founder", "template", "crossover", "mutation", "crossover_mutation", "migrant", "newcomer")
-FOUNDER, TEMPLATE, CROSSOVER, MUTATION, CROSSOVER_MUTATION, MIGRANT, NEWCOMER = range(len(OPERATORS))
+OPERATORS: Final = (
+    "founder",
+    "template",
+    "crossover",
+    "mutation",
+    "crossover_mutation",
+    "migrant",
+    "newcomer",
+    "restart",
+    "refined",
+)
+FOUNDER, TEMPLATE, CROSSOVER, MUTATION, CROSSOVER_MUTATION, MIGRANT, NEWCOMER, RESTART, REFINED = range(len(OPERATORS))
 NO_PARENT: Final = -1
 
 
@@ -51,7 +61,7 @@ class Births(Record):
         parent_a, parent_b: (n,) birth ids or `NO_PARENT`; a migrant's parent_a is its birth on the island it left.
         family: (n,) the family of parent_a, or for a founder or newcomer its own birth id.
         species: (n,) code of `strategies.species.SPECIES`, by what its rules use.
-        retries: (n,) further mutations that it took to be new, see `variation.breed`.
+        retries: (n,) further mutations that it took to be new, whatever the operator, see `variation.breed`.
         genome: (n, N_GENES).
         key: (n, 2) phenotype key.
         evaluated: (n,) whether it was evaluated, if only by the screen (its reason says so); if not, its fitness was
@@ -159,7 +169,7 @@ def births_columns(
     return columns
 
 
-_N_PARENTS: Final = np.array([0, 0, 2, 1, 2, 1, 0])  # by operator
+_N_PARENTS: Final = np.array([0, 0, 2, 1, 2, 1, 0, 0, 1])  # by operator
 
 
 def check_closed(births: Births) -> None:

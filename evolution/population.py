@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.archive import Archive
 from evolution.key_sets import ABSENT, find, inserted, newcomers
 from evolution.packing import Column, Schema
 from evolution.records import Record
@@ -57,11 +58,17 @@ class State(Record):
         known_keys: (k, 2) every key ever evaluated here or brought by a migrant, sorted.
         known_objectives: (k, m) and known_reasons (k,) and known_measures (k, measures): their fitness.
         screen: (1 + window,) what the screen remembers, see `screen.Memory`; (0,) without a screen.
+        credit: what operators have earned, see `credit`; (0,) where their rates are fixed.
+        archive_*: the columns of the archive, see `archive.Archive`; no rows without one.
+        n_evaluated: evaluations of this island in all its life.
+        n_collapsed: generations on end in which the population was one family, see `restarts`.
     """
 
     seed: int
     island: int
     generation: int
+    n_evaluated: int
+    n_collapsed: int
     genomes: NDArray[np.float64]
     birth_ids: NDArray[np.int64]
     families: NDArray[np.int64]
@@ -73,11 +80,21 @@ class State(Record):
     known_objectives: NDArray[np.float64]
     known_reasons: NDArray[np.int16]
     known_measures: NDArray[np.float64]
+    archive_genomes: NDArray[np.float64]
+    archive_birth_ids: NDArray[np.int64]
+    archive_families: NDArray[np.int64]
+    archive_species: NDArray[np.int8]
+    archive_keys: NDArray[np.uint64]
+    archive_objectives: NDArray[np.float64]
+    archive_measures: NDArray[np.float64]
+    archive_behaviours: NDArray[np.float64]
+    archive_cells: NDArray[np.int64]
     screen: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    credit: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     SCHEMA: ClassVar[Schema] = Schema(
         "state",
-        ("seed", "island", "generation"),
+        ("seed", "island", "generation", "n_evaluated", "n_collapsed"),
         {
             "genomes": Column("<f8", 2),
             "birth_ids": Column("<i8"),
@@ -90,7 +107,17 @@ class State(Record):
             "known_objectives": Column("<f8", 2, "known"),
             "known_reasons": Column("<i2", 1, "known"),
             "known_measures": Column("<f8", 2, "known"),
+            "archive_genomes": Column("<f8", 2, "archive"),
+            "archive_birth_ids": Column("<i8", 1, "archive"),
+            "archive_families": Column("<i8", 1, "archive"),
+            "archive_species": Column("|i1", 1, "archive"),
+            "archive_keys": Column("<u8", 2, "archive"),
+            "archive_objectives": Column("<f8", 2, "archive"),
+            "archive_measures": Column("<f8", 2, "archive"),
+            "archive_behaviours": Column("<f8", 2, "archive"),
+            "archive_cells": Column("<i8", 1, "archive"),
             "screen": Column("<f8", 1, "screen"),
+            "credit": Column("<f8", 1, "credit"),
         },
     )
 
@@ -98,6 +125,11 @@ class State(Record):
     def known(self) -> Merits:
         """The register of known strategies, sorted by key."""
         return Merits(self.known_keys, self.known_objectives, self.known_reasons, self.known_measures)
+
+    @property
+    def archive(self) -> Archive:
+        """The archive, by cell."""
+        return Archive(*(getattr(self, f"archive_{name}") for name in Archive._fields))
 
 
 def enter(known: Merits, new: Merits) -> Merits:

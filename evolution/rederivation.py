@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 from evolution.founding import founders, newcomers
 from evolution.keys import Place, Purpose
 from evolution.mutation import mutated
-from evolution.pedigree import FOUNDER, MIGRANT, NEWCOMER, NO_PARENT, TEMPLATE, Births, index_of
+from evolution.pedigree import FOUNDER, MIGRANT, NEWCOMER, NO_PARENT, REFINED, RESTART, TEMPLATE, Births, index_of
+from evolution.refinement import History, refine_key
+from evolution.refining import proposals
 from evolution.settings import EvolutionSettings
 from evolution.species import places
 from evolution.variation import conceive
@@ -52,11 +54,36 @@ def _first_tries(
     migrants = operators == MIGRANT
     genomes[migrants] = births.genome[parents[migrants, 0]]
     strangers = operators == NEWCOMER
-    if strangers.any():  # children come after all migrants, and each has its place in the brood
-        genomes[strangers] = _newcomers(indices[strangers] - int(migrants.sum()), place, settings)
-    bred = ~first & ~migrants & ~strangers
-    genomes[bred], _ = conceive(births.genome, parents[bred], indices[bred], place, settings)
+    n_migrants = int(migrants.sum())  # children come after all migrants, and each has its place in the brood
+    if strangers.any():
+        genomes[strangers] = _newcomers(indices[strangers] - n_migrants, place, settings)
+    anew = operators == RESTART
+    if anew.any():
+        genomes[anew] = bounded(founders(place, settings).genomes)[indices[anew] - n_migrants]
+    refined = np.flatnonzero(operators == REFINED)
+    for parent in np.unique(parents[refined, 0]).tolist():
+        mine = refined[parents[refined, 0] == parent]
+        genomes[mine] = _refined(births, parent, rows[mine], place, settings)
+    bred = ~(first | migrants | strangers | anew | (operators == REFINED))
+    genomes[bred] = conceive(births.genome, parents[bred], operators[bred], indices[bred], place, settings)
     return genomes
+
+
+def _refined(
+    births: Births, parent: int, rows: Integers, place: Place, settings: EvolutionSettings
+) -> NDArray[np.float64]:
+    """Return the genomes (n, N_GENES) of the births `rows` (n,) that one parent was refined to in one generation."""
+    size, told, made = settings.refine.batch, History(), np.empty((len(rows), N_GENES))
+    start, value = births.genome[parent], float(births.objectives[parent, 0])
+    key = refine_key(place, int(births.birth_id[parent]))
+    for first in range(0, len(rows), size):
+        batch = rows[first : first + size]
+        proposed = proposals(
+            start, value, told.batches, n=size, key=key, settings=settings.refine, language=settings.language
+        )
+        made[first : first + size] = proposed[: len(batch)]
+        told = told.followed_by(births.genome[batch], births.objectives[batch, 0])
+    return made
 
 
 def _newcomers(numbers: Integers, place: Place, settings: EvolutionSettings) -> NDArray[np.float64]:
@@ -64,7 +91,9 @@ def _newcomers(numbers: Integers, place: Place, settings: EvolutionSettings) -> 
     belongs = places(settings.floor_counts, settings.population_size)
     brood = np.empty((len(belongs), N_GENES))
     for species in np.unique(belongs[numbers]).tolist():
-        brood[belongs == species] = bounded(newcomers(place, settings, species))
+        rows = np.flatnonzero(belongs == species)
+        drawn = bounded(newcomers(place, settings, species))
+        brood[rows[: len(drawn)]] = drawn
     return brood[numbers]
 
 

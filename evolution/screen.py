@@ -152,7 +152,7 @@ def evaluate_screened(
     """
     n, m, screen = len(phenotypes), len(settings.objectives), settings.screen
     if screen is None:
-        return Screened(admit(evaluate(phenotypes), n_rows=n, n_objectives=m), memory, None)
+        return Screened(in_full(evaluate, phenotypes, settings), memory, None)
     if not isinstance(evaluate, ScreeningEvaluate):
         raise UsageError(
             f"`evaluate` must have a method `screen` where a screen is set, but was {type(evaluate).__name__} "
@@ -160,8 +160,7 @@ def evaluate_screened(
         )
     mode = mode_of(memory)
     if mode is Mode.OFF:
-        full = admit(evaluate(phenotypes), n_rows=n, n_objectives=m)
-        return Screened(full, *idle(memory, screen))
+        return Screened(in_full(evaluate, phenotypes, settings), *idle(memory, screen))
     look = evaluate.screen(phenotypes)
     seen = admit(look.evaluation, n_rows=n, n_objectives=m)
     everyone = np.ones(n, dtype=np.bool_)
@@ -169,11 +168,17 @@ def evaluate_screened(
     if mode is not Mode.PROBE:
         chosen = choose(seen, keys, birth_ids, screen, species=species, floor=cast("Shares", settings.floor))
     rows = np.flatnonzero(chosen.kept | chosen.audited)
-    full = admit(look.finish(rows), n_rows=len(rows), n_objectives=m)
+    full = admit(look.finish(rows), n_rows=len(rows), n_objectives=m, constraints=settings.constraints)
     agreement = sample_agreement(_rows_of(seen, rows), full, audited=chosen.audited[rows], n_brood=n)
     after = remember(memory, agreement, screen)
     n_audited = int(chosen.audited.sum())
     return Screened(_spread(full, rows, n), after, _stats(mode, n - len(rows), n_audited, agreement, memory, after))
+
+
+def in_full(evaluate: Evaluate, phenotypes: Floats, settings: EvolutionSettings) -> Evaluation:
+    """Return the fitness of phenotypes (n, N_GENES) on all cells, without a look before."""
+    n, m = len(phenotypes), len(settings.objectives)
+    return admit(evaluate(phenotypes), n_rows=n, n_objectives=m, constraints=settings.constraints)
 
 
 def idle(memory: Memory, settings: ScreenSettings | None) -> tuple[Memory, ScreenStats | None]:

@@ -3,7 +3,7 @@
 Source: Deb, Pratap, Agarwal, Meyarivan 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import moocore
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from evolution.key_sets import repeated
 from evolution.ranking import crowding_nb, order_nb
 from evolution.species import FREE
+from fitness.objectives import CONSTRAINED
 from strategies.views import frozen
 
 Floats = NDArray[np.float64]
+Preference = Callable[[Floats, NDArray[np.int64], NDArray[np.int64]], Floats]
+"""Objectives (n, m), Pareto ranks (n,) and birth ids (n,) to what decides within a rank (n,), larger is better."""
 
 
 class Standing(NamedTuple):
@@ -23,12 +26,13 @@ class Standing(NamedTuple):
 
     Attributes:
         ranks: (n,) 0 for what nothing dominates; a strategy that is not feasible has a rank after all that are.
-        crowding: (n,) distance to its neighbours in its rank, inf at the ends, 0 where not feasible.
+        preference: (n,) what decides within a rank, larger is better: the distance to its neighbours (inf at the ends)
+            or another `Preference`; where constraints are broken, minus by how much; else 0 where not feasible.
         order: (n,) row numbers from best to worst.
     """
 
     ranks: NDArray[np.int64]
-    crowding: Floats
+    preference: Floats
     order: NDArray[np.int64]
 
 
@@ -57,23 +61,43 @@ def crowding_distances(objectives: Floats, ranks: NDArray[np.int64], tie_breaks:
 
 
 def standing(
-    objectives: Floats, reasons: NDArray[np.int16], keys: NDArray[np.uint64], birth_ids: NDArray[np.int64]
+    objectives: Floats,
+    reasons: NDArray[np.int16],
+    keys: NDArray[np.uint64],
+    birth_ids: NDArray[np.int64],
+    *,
+    violations: Floats | None = None,
+    prefer: Preference = crowding_distances,
 ) -> Standing:
-    """Return how n strategies stand: by rank, then crowding, then the older birth.
+    """Return how n strategies stand: by rank, then what `prefer` says, then the older birth.
 
-    Strategies that are not feasible come after all that are, by reason code, then key, then birth.
+    Strategies that are not feasible come after all that are: first those that break a constraint, the least first
+    (Deb 2000, "An efficient constraint handling method for genetic algorithms"), then by reason code; then by key and
+    birth.
+
+    Args:
+        objectives: (n, m), all maximised.
+        reasons: (n,).
+        keys: (n, 2).
+        birth_ids: (n,).
+        violations: (n,) by how much constraints are broken, read where the reason says so; None where there are none.
+        prefer: what decides within a rank.
     """
     fit = feasible(objectives, reasons)
+    constrained = reasons == CONSTRAINED
     ranks = np.full(len(fit), len(fit), dtype=np.int64)
-    ranks[~fit] += reasons[~fit]
+    ranks[~fit] += np.where(constrained, 0, reasons)[~fit]
     ranks[fit] = pareto_ranks(objectives[fit])
-    crowding = np.zeros(len(fit))
-    crowding[fit] = crowding_distances(objectives[fit], ranks[fit], birth_ids[fit])
+    preference = np.zeros(len(fit))
+    if fit.any():
+        preference[fit] = prefer(objectives[fit], ranks[fit], birth_ids[fit])
+    if violations is not None:
+        preference[constrained] = -violations[constrained]
     by_key = np.where(fit[:, None], np.uint64(0), keys)
     order = np.empty(len(fit), dtype=np.int64)
-    columns = frozen(ranks, np.int64), frozen(-crowding, np.float64), frozen(by_key, np.uint64)
+    columns = frozen(ranks, np.int64), frozen(-preference, np.float64), frozen(by_key, np.uint64)
     order_nb(*columns, frozen(birth_ids, np.int64), order)
-    return Standing(ranks, crowding, order)
+    return Standing(ranks, preference, order)
 
 
 def survivors(
@@ -85,21 +109,27 @@ def survivors(
     n: int,
     species: NDArray[np.int8] | None = None,
     floors: Sequence[int] = (),
+    stand: Callable[[NDArray[np.int64]], Standing] | None = None,
 ) -> NDArray[np.int64]:
     """Return the `n` rows that live on, best first: different keys as far as they go, the oldest birth of each.
 
     Duplicates are taken, in the same order, only when there are fewer than `n` different keys. With `floors`, the least
-    number of each of the `species` (rows,), see `with_floors`.
+    number of each of the `species` (rows,), see `with_floors`. `stand` says how some rows stand to each other; by
+    default `standing` does.
     """
+
+    def plain(rows: NDArray[np.int64]) -> Standing:
+        return standing(objectives[rows], reasons[rows], keys[rows], birth_ids[rows])
+
+    order_of = plain if stand is None else stand
     by_age = np.argsort(birth_ids, kind="stable")
     twin = repeated(keys[by_age])
     first = by_age[~twin]
-    chosen = first[standing(objectives[first], reasons[first], keys[first], birth_ids[first]).order]
+    chosen = first[order_of(first).order]
     n_different = len(chosen)
     if len(chosen) < n:
         rest = by_age[twin]
-        order = standing(objectives[rest], reasons[rest], keys[rest], birth_ids[rest]).order
-        chosen = np.concatenate([chosen, rest[order]])
+        chosen = np.concatenate([chosen, rest[order_of(rest).order]])
     if species is None or not any(floors):
         return chosen[:n]
     fit = feasible(objectives[chosen], reasons[chosen])

@@ -4,7 +4,8 @@ Every child has a stream of its own, named by seed, island, generation and its i
 for each further try. So a child re-derives from its parents' genomes and its birth id alone (`rederivation.rederive`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,14 @@ from evolution.deap_bridge import winners
 from evolution.founding import founders, newcomers
 from evolution.key_sets import ABSENT, Keys, Runs, find, repeated
 from evolution.keys import Place, Purpose
+from evolution.lexicase import lexicase_winners
 from evolution.mutation import mutated
-from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT
+from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT, RESTART
 from evolution.philox import uniforms
 from evolution.settings import EvolutionSettings
 from evolution.species import FREE, places
 from strategies.codec import bounded, express, phenotype_keys
+from strategies.language import Language
 from strategies.species import TA, species_of
 
 Floats = NDArray[np.float64]
@@ -48,36 +51,95 @@ class Brood:
     retries: NDArray[np.int16]
     fresh: NDArray[np.bool_]
 
+    def within(self, budget: int | None) -> "Brood":
+        """Return the first children, as many as a budget of so many evaluations allows."""
+        if budget is None or int(self.fresh.sum()) <= budget:
+            return self
+        n = int(np.searchsorted(np.cumsum(self.fresh), budget, side="right"))
+        return Brood(**{each.name: getattr(self, each.name)[:n] for each in fields(self)})
+
+
+class Pool(NamedTuple):
+    """Who may be a parent.
+
+    Attributes:
+        genomes: (p, N_GENES).
+        order: (p,) rows, best first.
+        kinds: (p,) the species of each, `species.FREE` for those that are not feasible.
+        cases: (p, c) how good each is on every case; parents chosen by lexicase need them, for others (p, 0) will do.
+    """
+
+    genomes: Floats
+    order: Integers
+    kinds: NDArray[np.integer]
+    cases: Floats
+
+
+class Rates(NamedTuple):
+    """Chances that a child has two parents, and that such a child is mutated too."""
+
+    crossover: float
+    mutation: float
+
 
 def found_brood(place: Place, settings: EvolutionSettings) -> Brood:
     """Return the founders of an island."""
     genomes, operators, _ = founders(place, settings)
-    parents = np.full((len(genomes), 2), NO_PARENT, dtype=np.int64)
     nobody = np.zeros((0, 2), dtype=np.uint64)
-    return renew(bounded(genomes), operators, parents, known_keys=nobody, place=place, settings=settings, first_index=0)
+    return _strangers(genomes, operators, known_keys=nobody, place=place, settings=settings, first_index=0)
+
+
+def restart_brood(place: Place, settings: EvolutionSettings, *, known_keys: Keys, first_index: int) -> Brood:
+    """Return a whole brood of strangers, drawn by the law of the founders."""
+    genomes = founders(place, settings).genomes
+    operators = np.full(len(genomes), RESTART, dtype=np.int8)
+    return _strangers(
+        genomes, operators, known_keys=known_keys, place=place, settings=settings, first_index=first_index
+    )
+
+
+def _strangers(
+    genomes: Floats,
+    operators: NDArray[np.int8],
+    *,
+    known_keys: Keys,
+    place: Place,
+    settings: EvolutionSettings,
+    first_index: int,
+) -> Brood:
+    parents = np.full((len(genomes), 2), NO_PARENT, dtype=np.int64)
+    return renew(
+        bounded(genomes),
+        operators,
+        parents,
+        known_keys=known_keys,
+        place=place,
+        settings=settings,
+        first_index=first_index,
+    )
 
 
 def breed(
-    pool: Floats,
-    order: Integers,
-    kinds: NDArray[np.integer],
+    pool: Pool,
+    rates: Rates,
     *,
     known_keys: Keys | Runs,
     place: Place,
     settings: EvolutionSettings,
     first_index: int,
 ) -> Brood:
-    """Return `population_size` children of the genomes `pool` (p, N_GENES), whose rows `order` (p,) lists best first.
+    """Return `population_size` children of a pool.
 
-    `kinds` (p,) are the species of the rows, `species.FREE` for those that are not feasible: the places of a species
-    with a floor (`species.places`) are filled by parents of that kind, or by newcomers where there is none.
-    `known_keys` are those of a `Register`, or one sorted run (k, 2) of keys. The children's indices among the births of
-    the generation begin at `first_index`.
+    The places of a species with a floor (`species.places`) are filled by parents of that kind, or by newcomers where
+    there is none; the first places belong to newcomers of any kind, as many as the settings say. `known_keys` are those
+    of a `Register`, or one sorted run (k, 2) of keys. The children's indices among the births of the generation begin
+    at `first_index`.
     """
-    couples = _couples(order, kinds, place, settings)
+    couples = _couples(pool, place, settings)
     bred = np.flatnonzero(couples[:, 0] != NO_PARENT)
-    genomes, operators = conceive(pool, couples[bred], first_index + bred, place, settings)
+    operators = operators_of(couples[bred], first_index + bred, rates, place)
     couples[bred[operators == MUTATION], 1] = NO_PARENT
+    genomes = conceive(pool.genomes, couples[bred], operators, first_index + bred, place, settings)
     if len(bred) < len(couples):
         genomes, operators = _with_newcomers(genomes, operators, bred, place, settings)
     return renew(
@@ -91,19 +153,27 @@ def breed(
     )
 
 
-def _couples(order: Integers, kinds: NDArray[np.integer], place: Place, settings: EvolutionSettings) -> Integers:
-    """Return (population_size, 2) parent rows, each the winner of a tournament by place in `order`.
+def _couples(pool: Pool, place: Place, settings: EvolutionSettings) -> Integers:
+    """Return (population_size, 2) parent rows, each the winner of a tournament by place in the order or of lexicase.
 
-    In the places of a species the tournament is among its own; where it has none, there is no parent.
+    In the places of a species they are of its own; where it has none, there is no parent. Lexicase knows nothing of who
+    is not feasible: where nobody is, parents win tournaments.
     """
-    n, size = settings.population_size, settings.tournament_size
-    numbers = uniforms(place.key(Purpose.PARENTS), 2 * n * size, indices=np.zeros(1, dtype=int)).reshape(n, 2 * size)
+    n, size, key = settings.population_size, settings.tournament_size, place.key(Purpose.PARENTS)
+    numbers = uniforms(key, 2 * n * size, indices=np.zeros(1, dtype=int)).reshape(n, 2 * size)
     belongs = places(settings.floor_counts, n)
     couples = np.full((n, 2), NO_PARENT, dtype=np.int64)
     for species in np.unique(belongs).tolist():
         rows = np.flatnonzero(belongs == species)
-        among = order if species == FREE else order[kinds[order] == species]
-        if len(among):
+        rows = rows[settings.n_newcomers :] if species == FREE else rows
+        among = pool.order if species == FREE else pool.order[pool.kinds[pool.order] == species]
+        able = among[pool.kinds[among] != FREE]
+        if settings.parents == "lexicase" and len(able) and len(rows):
+            cells = np.ascontiguousarray(pool.cases[able])
+            indices = (2 * rows[:, np.newaxis] + np.arange(2)).reshape(-1)
+            chosen = lexicase_winners(cells, len(indices), key=key, indices=indices)
+            couples[rows] = able[chosen].reshape(-1, 2)
+        elif len(among):
             merits = winners(len(among), 2 * len(rows), size, numbers[rows].reshape(-1))
             couples[rows] = among[::-1][merits].reshape(-1, 2)
     return couples
@@ -118,35 +188,74 @@ def _with_newcomers(
     whole[bred], codes[bred] = genomes, operators
     belongs = places(settings.floor_counts, n)
     for species in np.unique(belongs[codes == NEWCOMER]).tolist():
-        whole[belongs == species] = bounded(newcomers(place, settings, species))
+        whole[(belongs == species) & (codes == NEWCOMER)] = bounded(newcomers(place, settings, species))
     return whole, codes
 
 
+def operators_of(parents: Integers, indices: Integers, rates: Rates, place: Place) -> NDArray[np.int8]:
+    """Return the operators (n,) that make n children.
+
+    Args:
+        parents: (n, 2) rows of the pool; a child has one parent if both are the same or the second is `NO_PARENT`.
+        indices: (n,) the children's indices among the births of the generation.
+        rates: chances of the operators.
+        place: where they are born.
+    """
+    numbers = uniforms(place.key(Purpose.CROSSOVER), 2, indices=indices)
+    two = (parents[:, 1] != NO_PARENT) & (parents[:, 1] != parents[:, 0])
+    crossed = two & (numbers[:, 0] < rates.crossover)
+    again = crossed & (numbers[:, 1] < rates.mutation)
+    return np.where(crossed, np.where(again, CROSSOVER_MUTATION, CROSSOVER), MUTATION).astype(np.int8)
+
+
 def conceive(
-    pool: Floats, parents: Integers, indices: Integers, place: Place, settings: EvolutionSettings
-) -> tuple[Floats, NDArray[np.int8]]:
-    """Return n children (n, N_GENES) and the operators (n,) that made them.
+    pool: Floats,
+    parents: Integers,
+    operators: NDArray[np.int8],
+    indices: Integers,
+    place: Place,
+    settings: EvolutionSettings,
+) -> Floats:
+    """Return n children (n, N_GENES).
 
     Args:
         pool: (p, N_GENES) genomes inside the gene bounds.
-        parents: (n, 2) rows of the pool; a child has one parent if both are the same or the second is `NO_PARENT`.
+        parents: (n, 2) rows of the pool.
+        operators: (n,) that make them.
         indices: (n,) the children's indices among the births of the generation.
         place: where they are born.
         settings: of evolution.
     """
-    key = place.key(Purpose.CROSSOVER)
-    numbers = uniforms(key, 2 + N_NUMBERS, indices=indices)
-    two = (parents[:, 1] != NO_PARENT) & (parents[:, 1] != parents[:, 0])
-    crossed = two & (numbers[:, 0] < settings.crossover_rate)
-    again = crossed & (numbers[:, 1] < settings.mutation_rate)
-    operators = np.where(crossed, np.where(again, CROSSOVER_MUTATION, CROSSOVER), MUTATION).astype(np.int8)
-    children, rows = pool[parents[:, 0]], np.flatnonzero(crossed)
-    from_second = origins(numbers[rows, 2:], key, indices[rows], settings.language)
+    children = pool[parents[:, 0]]
+    rows, key = np.flatnonzero(operators != MUTATION), place.key(Purpose.CROSSOVER)
+    numbers = uniforms(key, 2 + N_NUMBERS, indices=indices[rows])  # the first two chose the operator
+    from_second = origins(numbers[:, 2:], key, indices[rows], settings.language)
     children[rows] = np.where(from_second, pool[parents[rows, 1]], children[rows])
     rows = np.flatnonzero(operators != CROSSOVER)
     key, first = place.key(Purpose.MUTATION), np.zeros_like(rows)
     children[rows] = mutated(children[rows], key, indices[rows], first, settings.language)
-    return children, operators
+    return children
+
+
+def as_given(
+    genomes: Floats,
+    operators: NDArray[np.int8],
+    parents: Integers,
+    *,
+    known_keys: Keys | Runs,
+    settings: EvolutionSettings,
+) -> Brood:
+    """Return the brood of `genomes` (n, N_GENES) as they are; duplicates among them stay, and are not fresh."""
+    language = settings.language
+    phenotypes = express(genomes, language)
+    keys = phenotype_keys(phenotypes)
+    fresh = (find(known_keys, keys) == ABSENT) & ~repeated(keys)
+    retries = np.zeros(len(genomes), dtype=np.int16)
+    return Brood(genomes, phenotypes, keys, _species(phenotypes, language), operators, parents, retries, fresh)
+
+
+def _species(phenotypes: Floats, language: Language) -> NDArray[np.int8]:
+    return species_of(phenotypes) if language.learners else np.full(len(phenotypes), TA, dtype=np.int8)
 
 
 def renew(
@@ -160,8 +269,7 @@ def renew(
     first_index: int,
 ) -> Brood:
     """Return the brood of `genomes` (n, N_GENES), with duplicates mutated up to `max_retries` times to be new."""
-    genomes, operators = genomes.copy(), operators.copy()
-    language = settings.language
+    genomes, language = genomes.copy(), settings.language
     phenotypes = express(genomes, language)
     keys = phenotype_keys(phenotypes)
     retries = np.zeros(len(genomes), dtype=np.int16)
@@ -178,6 +286,4 @@ def renew(
         keys[rows] = phenotype_keys(phenotypes[rows])
         known[rows] = find(known_keys, keys[rows]) != ABSENT
         stale = known | repeated(keys)
-    operators[(retries > 0) & (operators == CROSSOVER)] = CROSSOVER_MUTATION
-    species = species_of(phenotypes) if language.learners else np.full(len(genomes), TA, dtype=np.int8)
-    return Brood(genomes, phenotypes, keys, species, operators, parents, retries, ~stale)
+    return Brood(genomes, phenotypes, keys, _species(phenotypes, language), operators, parents, retries, ~stale)

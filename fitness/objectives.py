@@ -21,12 +21,22 @@ from strategies.errors import ConfigError, UsageError
 
 Float64 = NDArray[np.float64]
 
-REASONS: Final = ("", "failed", "ruined", "never trades", "too few trades", "not finite", "screened out")
+REASONS: Final = (
+    "",
+    "failed",
+    "ruined",
+    "never trades",
+    "too few trades",
+    "not finite",
+    "screened out",
+    "breaks a constraint",
+)
 """Why a strategy has no objectives, by code; code 0 means that it has. The first that applies, from left to right.
 
-The last is no rule of `score`: evolution gives it to what it looked at on some cells only (`evolution.screen`).
+The last two are no rules of `score`: evolution gives them to what it looked at on some cells only (`evolution.screen`)
+and to what breaks a constraint of the job (`evolution.constraints`).
 """
-FAILED, RUINED, NEVER_TRADES, TOO_FEW_TRADES, NOT_FINITE, SCREENED_OUT = range(1, len(REASONS))
+FAILED, RUINED, NEVER_TRADES, TOO_FEW_TRADES, NOT_FINITE, SCREENED_OUT, CONSTRAINED = range(1, len(REASONS))
 
 STEADINESS: Final = 0.5
 """Standard deviations over cells that `steady_sharpe` takes off the mean."""

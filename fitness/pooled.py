@@ -6,7 +6,7 @@ judge this one series, because Sharpe ratios of single shards do not add up to t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -136,6 +136,9 @@ class Segment:
     bank: FeatureBank
 
 
+SegmentReturns = Callable[[Float64, Segment, Costs], Float64]
+
+
 def pooled_sharpes(phenotypes: Float64, segments: Sequence[Segment], costs: Costs) -> Float64:
     """Per-bar Sharpe ratio `(n,)` of the pooled returns of each phenotype `(n, N_GENES)`; NaN where it never trades.
 
@@ -146,21 +149,42 @@ def pooled_sharpes(phenotypes: Float64, segments: Sequence[Segment], costs: Cost
         UsageError: no segment, rows of another width, or the bank of another shard.
         DataError: a window lies outside its shard.
     """
+    sharpes = np.empty(len(phenotypes))
+    for start, rows in pooled_batches(phenotypes, segments, costs, segment_returns):
+        sharpes[start : start + len(rows)] = [moments(row).sharpe for row in rows]
+    return sharpes
+
+
+def pooled_timestamps(segments: Sequence[Segment]) -> NDArray[np.int64]:
+    """Timestamps `(n_bars,)` of the pool of the segments, rising.
+
+    Raises:
+        UsageError: no segment.
+    """
+    return np.unique(_concatenated(_timestamps(segments)))
+
+
+def pooled_batches(
+    phenotypes: Float64, segments: Sequence[Segment], costs: Costs, returns_of: SegmentReturns
+) -> Iterator[tuple[int, Float64]]:
+    """Pooled returns of many phenotypes `(n, N_GENES)`, batch by batch: the first row's place, `(k, n_bars)` returns.
+
+    NaN where an operand failed. `returns_of` gives the returns `(k, bars of all windows)` of a batch on one segment.
+
+    Raises:
+        UsageError: no segment, rows of another width, or the bank of another shard.
+        DataError: a window lies outside its shard.
+    """
     for segment in segments:
         check_inputs(phenotypes, segment.shard, segment.windows, segment.bank)
-    timestamps = _concatenated(
-        [segment.shard.timestamps[window.start : window.stop] for segment in segments for window in segment.windows]
-    )
+    timestamps = _concatenated(_timestamps(segments))
     order = np.argsort(timestamps, kind="stable")
     grouped = _Groups.of(timestamps[order])
-    sharpes = np.empty(len(phenotypes))
     batch = max(1, _BATCH_VALUES // max(1, timestamps.size))
     for start in range(0, len(phenotypes), batch):
         rows = phenotypes[start : start + batch]
-        returns = np.concatenate([_segment_returns(rows, segment, costs) for segment in segments], axis=1)
-        pooled = grouped.mean(returns[:, order])
-        sharpes[start : start + batch] = [moments(row).sharpe for row in pooled]
-    return sharpes
+        returns = np.concatenate([returns_of(rows, segment, costs) for segment in segments], axis=1)
+        yield start, grouped.mean(returns[:, order])
 
 
 def trial_variance(sharpes: Float64) -> float:
@@ -169,7 +193,7 @@ def trial_variance(sharpes: Float64) -> float:
     return float(np.var(defined, ddof=1)) if defined.size > 1 else math.nan
 
 
-def _segment_returns(phenotypes: Float64, segment: Segment, costs: Costs) -> Float64:
+def segment_returns(phenotypes: Float64, segment: Segment, costs: Costs) -> Float64:
     """Returns `(n, bars of all windows)` of each strategy, NaN where an operand failed."""
     rows = frozen(phenotypes, np.float64)
     scales, scale_rows = segment.bank.scales(rows)
@@ -179,6 +203,10 @@ def _segment_returns(phenotypes: Float64, segment: Segment, costs: Costs) -> Flo
     for part in segment.bank.placed(rows, (plays.first, plays.stop)):
         returns_nb(plays, rows, frozen(scale_rows), *part, *scratch, returns)
     return returns
+
+
+def _timestamps(segments: Sequence[Segment]) -> list[NDArray[np.int64]]:
+    return [segment.shard.timestamps[window.start : window.stop] for segment in segments for window in segment.windows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +224,7 @@ class _Groups:
 
     def mean(self, values: Float64) -> Float64:
         """Mean of `(..., total)` within each group: `(..., n_groups)`."""
-        if not self.starts.size:
+        if self.starts.size == values.shape[-1]:  # one shard, or none that meet
             return values
         return np.asarray(np.add.reduceat(values, self.starts, axis=-1) / self.counts)
 

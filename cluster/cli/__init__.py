@@ -4,11 +4,25 @@ Importing this package imports typer and nothing heavier: `studbook --help` answ
 imports what it needs when it runs.
 """
 
-from cluster.cli import backtesting, bench, data, exporting, health, looking, running, serving
+from cluster.cli import backtesting, bench, data, exporting, health, looking, proving, running, serving, trials, tuning
 from cluster.cli.app import app
 from cluster.kernel_cache import share_kernels
 
-__all__ = ["app", "main", "running", "looking", "exporting", "backtesting", "data", "serving", "health", "bench"]
+__all__ = [
+    "app",
+    "main",
+    "running",
+    "looking",
+    "exporting",
+    "backtesting",
+    "data",
+    "serving",
+    "health",
+    "bench",
+    "proving",
+    "trials",
+    "tuning",
+]
 
 
 def main() -> None:

@@ -20,7 +20,24 @@ EXIT_CTRL_C = 130
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 
-ORDER = ("run", "resume", "jobs", "show", "elites", "report", "export", "backtest", "data", "ui", "track", "doctor")
+ORDER = (
+    "run",
+    "resume",
+    "jobs",
+    "show",
+    "elites",
+    "trials",
+    "report",
+    "export",
+    "backtest",
+    "null",
+    "walk-forward",
+    "tune",
+    "data",
+    "ui",
+    "track",
+    "doctor",
+)
 
 
 class StudbookCommand(TyperCommand):

@@ -52,7 +52,7 @@ def backtest(
     regimes: Annotated[bool, typer.Option("--regimes", help="Measures in each market regime.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Trade one strategy or several on one shard, beside buy and hold.
+    """Trade strategies on one shard, beside buy and hold.
 
     Costs are on: those of a job file, or its defaults. Decisions at a close fill at the next open. Indicators warm up
     on the bars before `--from`.

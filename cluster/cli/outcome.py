@@ -18,6 +18,7 @@ def outcome_document(job: "JobView") -> dict[str, Any]:
         "status": job.status,
         "verdict": job.verdict,
         "n_trials": job.n_trials,
+        "trials": (job.chosen or {}).get("trials"),
         "n_births": job.n_births,
         "n_evaluated": job.n_evaluated,
         "n_screened_out": job.n_screened_out,
@@ -50,6 +51,7 @@ def show_outcome(console: "Console", job: "JobView") -> None:
     """Print the outcome of a job for people."""
     from cluster.report.numbers import by_merit
     from cluster.tables import candidate_block, gate_table, tried_sentence
+    from cluster.trial_ledger import tried_on_bars
 
     shown = by_merit(job.elites or job.candidates)[:SHOWN]
     if shown:
@@ -63,6 +65,7 @@ def show_outcome(console: "Console", job: "JobView") -> None:
             f"{len(job.candidates) - len(shown)} more candidates: `studbook show {job.id} --json`", style="dim"
         )
     console.print(tried_sentence(job), soft_wrap=True)
+    console.print(tried_on_bars(job), soft_wrap=True)
     console.print(job.verdict or f"The job is {job.status}.", style="bold", soft_wrap=True)
     if job.status == "interrupted":
         console.print(f"`studbook resume {job.id}` goes on.")

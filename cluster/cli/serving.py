@@ -34,7 +34,7 @@ def ui(
 
 @command()
 def track(context: typer.Context, job: JobName = "latest", root: RunsRoot = RUNS, as_json: JsonFlag = False) -> None:
-    """Tell MLflow a job's whole journal, such as after it was down.
+    """Tell MLflow a job's whole journal, as after it was down.
 
     What is there already is not doubled.
 

@@ -69,4 +69,9 @@ def _gates(record: Mapping[str, Any]) -> list[str]:
     for gate in record.get("gates") or []:
         value, threshold = threshold_figure(gate["value"]), threshold_figure(gate["threshold"])
         lines.append(f"| {gate['name']} | {value} | {threshold} | {'yes' if gate['passed'] else 'no'} |")
+    if record.get("battery"):
+        lines += ["", "## Bias battery", "", "| Test | Value | Threshold | Passed |", "| --- | ---: | ---: | --- |"]
+        for one in record["battery"]:
+            value, threshold = threshold_figure(one["value"]), threshold_figure(one["threshold"])
+            lines.append(f"| {one['title']} | {value} | {threshold} | {'yes' if one['passed'] else 'no'} |")
     return [*lines, "", "Promoted: " + ("yes" if record.get("passed") else "no, not promoted")]

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cluster.view import JobView
 
 NOTHING: Final = "-"
 NOT_READ: Final = "not read"
@@ -122,3 +125,14 @@ def deflated_sharpe(record: Mapping[str, Any]) -> float:
 def by_merit(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return candidate records, elites first, then by deflated Sharpe ratio."""
     return sorted(records, key=lambda record: (not record["passed"], -deflated_sharpe(record)))
+
+
+def failed_gates(record: Mapping[str, Any]) -> list[str]:
+    """Return the names of the gates that a candidate failed, in their order."""
+    return [str(gate["name"]) for gate in record.get("gates") or [] if not gate["passed"]]
+
+
+def tried_note(view: "JobView") -> str:
+    """Return where a job's trials come from: how many it bred, and in how many jobs, if there were earlier ones."""
+    n_jobs = ((view.chosen or {}).get("trials") or {}).get("n_jobs", 1)
+    return f"{view.n_births:,} bred" + (f", with {count(n_jobs - 1, 'earlier job')}" if n_jobs > 1 else "")

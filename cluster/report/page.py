@@ -1,26 +1,25 @@
 """The report page: one HTML file without a network, made from a job's view and its run folder alone."""
 
 import json
-import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.report import attribution, charts, equity, families, portfolio, regimes, sections
+from cluster.report import attribution, charts, equity, families, luck, portfolio, regimes, sections
 from cluster.report.markup import Html, element, joined, section
-from cluster.report.numbers import as_number, by_merit, threshold_figure
+from cluster.report.numbers import by_merit
 
 if TYPE_CHECKING:
     from cluster.view import JobView
 
 DETAILED: Final = 5
-LUCK_POINTS: Final = 40
 _NAVIGATION: Final = {
     "verdict": "Verdict",
     "candidates": "Strategies",
     "convergence": "Breeding",
     "species": "Species",
+    "tried": "What was tried",
     "luck": "Luck",
     "data": "Data",
     "config": "Job file",
@@ -52,7 +51,7 @@ def render_report(view: "JobView") -> str:
         portfolio.portfolio_section(view, page.place),
         _breeding(view, page),
         families.species_section(view, page),
-        _luck(view, page),
+        *luck.luck_sections(view, page.place),
         regimes.market_section(view, page),
         sections.data_section(view),
         sections.repairs_section(view),
@@ -112,31 +111,6 @@ def _breeding(view: "JobView", page: Page) -> Html:
         ),
         page.place(charts.diversity_figure(view.epochs), "Diversity"),
     )
-
-
-def _luck(view: "JobView", page: Page) -> Html:
-    """What the best of so many tries would show by chance, beside what this job's best did show."""
-    variance = as_number((view.chosen or {}).get("trial_variance"))
-    if variance is None or variance <= 0 or view.n_trials < 2:
-        return section("luck", "Luck", element("p", "Not known: no candidates were judged yet."))
-    from fitness.statistics import luck_sharpe
-
-    yearly = math.sqrt(max(shard["bars_per_year"] for shard in view.shards))
-    top = max(view.n_trials * 10, 1000)
-    tries = sorted(
-        {round(10 ** (math.log10(top) * step / LUCK_POINTS)) for step in range(4, LUCK_POINTS + 1)} | {view.n_trials}
-    )
-    luck = [luck_sharpe(n_trials=number, trial_variance=variance) * yearly for number in tries]
-    here = luck_sharpe(n_trials=view.n_trials, trial_variance=variance) * yearly
-    sharpes = [as_number(record["in_sample"].get("sharpe")) for record in view.candidates]
-    best = max((value for value in sharpes if value is not None), default=None)
-    shown = "" if best is None else f" The best of this job shows {best:.2f}."
-    text = (
-        f"Without any skill, the best of {view.n_trials:,} strategies would show a Sharpe of {here:.2f} a year in "
-        f"sample, judging by how much the founders differ (variance {threshold_figure(variance)} per bar).{shown}"
-    )
-    figure = page.place(charts.luck_figure(tries, luck, n_trials=view.n_trials, best=best), "Luck")
-    return section("luck", "Luck", element("p", text, class_="lead"), figure)
 
 
 def _document(view: "JobView", body: Html, page: Page) -> str:

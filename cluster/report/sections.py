@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cluster.report.battery import battery_block
+from cluster.report.gates import gate_list, interval_rows
 from cluster.report.markup import Html, element, joined, section, table
 from cluster.report.numbers import (
     HEADLINE,
@@ -19,7 +21,7 @@ from cluster.report.numbers import (
     figure,
     gates_passed,
     segment_figure,
-    threshold_figure,
+    tried_note,
 )
 from cluster.report.regimes import regime_tables
 from strategies.errors import StudbookError
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 DETAIL = ("sharpe", "sortino", "cagr", "total_return", "max_drawdown", "calmar", "n_trades", "win_rate",
           "profit_factor", "expectancy", "exposure", "turnover", "skew", "kurtosis")  # fmt: skip
 
-GATES = {"dsr": "deflated Sharpe"}
 READING = {
     "In sample": "The walk-forward folds that evolution was scored on. These figures always flatter: they are those of "
     "the best of many tries.",
@@ -41,8 +42,12 @@ READING = {
     "other gate. “Not read” means that a candidate failed before; its lockbox stays unspoilt.",
     "Buy and hold": "All equity bought at the second open of each stretch and sold at its end, with the same costs.",
     "Sharpe": "Mean over standard deviation of per-bar returns, a year, all shards as one account of equal weight.",
-    "Deflated Sharpe (DSR)": "The probability that the Sharpe is better than the best that luck alone would have shown "
-    "among all strategies that this job tried. Below the gate, the honest reading is that luck explains it.",
+    "Beyond holding": "What is left of a return after taking off what the strategy's own mean exposure so far would "
+    "have earned by just being held. Being long in a rising market is no skill; the gates judge what is beyond.",
+    "Deflated Sharpe (DSR)": "The probability that the Sharpe beyond holding is better than the best that luck alone "
+    "would have shown among all ways of trading that were ever tried on these bars, by this job and those before. "
+    "Below the gate, the honest reading is that luck explains it.",
+    "Intervals": "95 % intervals of the stationary bootstrap: the bars drawn again and again in blocks.",
     "Fills": "A decision at a close fills at the next open, slippage against you, a fee on both sides. If stop and "
     "target lie inside one bar, the stop is taken.",
     "Figures": "All are computed by replay from the journal and files beside this page; none is typed by hand.",
@@ -58,10 +63,10 @@ def verdict_section(view: "JobView") -> Html:
     survival = NOTHING if best is None or deflated_sharpe(best) < 0 else f"{deflated_sharpe(best):.3f}"
     work = f"{count(len(view.epochs), 'epoch')}, {count(len(view.repairs), 'repair')}"
     tiles = [
-        ("Strategies tried", f"{view.n_trials:,}", f"{view.n_births:,} bred"),
+        ("Ways of trading tried", f"{view.n_trials:,}", tried_note(view)),
         ("Candidates judged", str(len(view.candidates)), f"{_n_read(view)} read the lockbox"),
         ("Elites", str(len(view.elites)), "passed every gate"),
-        ("Best deflated Sharpe", survival, f"gate at {view.config.gates.dsr:g}"),
+        ("Best deflated Sharpe", survival, _needed(view.config.gates.dsr)),
         ("Time under way", duration(view.seconds), work),
     ]  # fmt: skip
     cells = [
@@ -75,6 +80,10 @@ def verdict_section(view: "JobView") -> Html:
         element("dl", *cells, class_="tiles"),
         id="verdict",
     )
+
+
+def _needed(threshold: float | None) -> str:
+    return "its gate is off" if threshold is None else f"gate at {threshold:g}"
 
 
 def _n_read(view: "JobView") -> int:
@@ -137,7 +146,8 @@ def strategy_section(record: Mapping[str, Any], *figures: Html) -> Html:
         _clauses(record),
         *figures,
         element("h3", "Gates"),
-        _gates(record),
+        gate_list(record),
+        *battery_block(record),
         element("div", _measures(record), _shards(record), class_="columns"),
         regime_tables(record),
         id=f"s-{record['id']}",
@@ -184,28 +194,13 @@ def _how_many(needed: int, weights: Sequence[int]) -> str:
     return f" {needed} of these {sum(weights)} votes are for it"
 
 
-def _gates(record: Mapping[str, Any]) -> Html:
-    items = []
-    for gate in record["gates"]:
-        figures = f"{threshold_figure(gate['value'])} against {threshold_figure(gate['threshold'])}"
-        mark = element("span", "passed" if gate["passed"] else "failed", class_="chip " + _tone(gate["passed"]))
-        name = element("strong", GATES.get(gate["name"], str(gate["name"]).replace("_", " ")))
-        items.append(
-            element("li", mark, name, element("span", figures, class_="num"), element("p", gate["explanation"]))
-        )
-    if record["lockbox"] is None:
-        text = "The lockbox was not read for this candidate: it failed a gate before."
-        mark = element("span", NOT_READ, class_="chip")
-        items.append(element("li", mark, element("strong", "lockbox"), element("span"), element("p", text)))
-    return element("ul", *items, class_="gates")
-
-
 def _measures(record: Mapping[str, Any]) -> Html:
     hold = (record.get("benchmark") or {}).get("in_sample") or {}
     rows = []
     for name in DETAIL:
         figures = [segment_figure(record, segment, name) for segment in SEGMENTS]
         rows.append([TITLES[name], *figures, figure(name, hold.get(name))])
+        rows += interval_rows(record, name)
     return table(["Measure", *SEGMENTS.values(), "Hold, in sample"], rows, caption="All shards as one account")
 
 

@@ -108,7 +108,7 @@ def luck_sharpe(*, n_trials: int, trial_variance: float) -> float:
 
     Args:
         n_trials: every strategy ever tried.
-        trial_variance: variance of the per-bar Sharpe ratios of trials that no selection has touched (generation 0).
+        trial_variance: variance of the per-bar Sharpe ratios of trials without skill or selection (founders on permuted bars).
 
     Source: Bailey and Lopez de Prado 2014, eq. 1: sqrt(V[SR_n]) * E[max_N].
 
@@ -118,7 +118,7 @@ def luck_sharpe(*, n_trials: int, trial_variance: float) -> float:
     if trial_variance < 0.0:
         raise UsageError(
             f"`trial_variance` must not be negative, but was {trial_variance}. "
-            "Give the variance of the per-bar Sharpe ratios of generation 0."
+            "Give the variance of the per-bar Sharpe ratios of trials without skill."
         )
     return math.sqrt(trial_variance) * expected_maximum(n_trials)
 

@@ -162,7 +162,7 @@ def test_a_screened_job_resumes_to_the_same_bytes(screened, screened_job, tmp_pa
 
     with pytest.raises(Interrupted, match="stopped between two epochs"):
         run_job(screened_job, root=tmp_path, observers=[observer], stop=stop)
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     assert_same_job(resume_job(run), screened)
 
 
@@ -176,7 +176,7 @@ def test_stop_keeps_what_is_finished_and_resume_goes_on(undisturbed, job, tmp_pa
     with pytest.raises(Interrupted, match=r"stopped between two epochs; `studbook resume tiny-") as caught:
         run_job(job, root=tmp_path, observers=[observer], stop=stop, make_executor=replay)
     assert caught.value.exit_code == 75
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     view = read_job(run)
     assert view.status == "interrupted"
     assert 1 <= len(view.epochs) < 4
@@ -202,7 +202,7 @@ def test_stop_in_the_middle_of_an_epoch_abandons_it(undisturbed, job, tmp_path, 
 
     with pytest.raises(Interrupted, match="stopped between two epochs"):
         run_job(job, root=tmp_path, stop=stop, make_executor=Slow)
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     assert read_job(run).epochs == ()
     assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
@@ -214,7 +214,7 @@ def test_an_epoch_lost_too_often_is_a_cluster_error(undisturbed, job, tmp_path, 
 
     with pytest.raises(ClusterError, match=r"may be lost 5 times, but was lost again: island \d: no memory"):
         run_job(job, root=tmp_path, make_executor=lambda *a: Broken(*a))
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     view = read_job(run)
     assert view.status == "interrupted"
     assert view.repairs[0] == {"island": 0, "epoch": 0, "what": "island 0", "reason": "no memory"}
@@ -240,7 +240,7 @@ def half_done(job, tmp_path, replay):
     with pytest.raises(Interrupted, match="stopped"):
         run_job(job, root=tmp_path / "runs", observers=[lambda r: r.kind == "epoch_finished" and stop.set()],
                 stop=stop, make_executor=replay)  # fmt: skip
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (tmp_path / "runs").glob("*-*")
     return run
 
 
@@ -270,7 +270,7 @@ def test_resume_refuses_other_bars_naming_both_hashes(tiny_values, tmp_path, bar
     with pytest.raises(Interrupted, match="stopped"):
         run_job(config_from(values, where="test"), root=tmp_path / "runs", stop=stop,
                 observers=[lambda r: stop.set()], make_executor=replay)  # fmt: skip
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (tmp_path / "runs").glob("*-*")
     old = read_job(run).shards[1]["content_hash"]
     bars = sample("IXIC").tail(900).with_columns(pl.col("volume") + 1.0)
     write_shard(bars, tmp_path / "data", "IXIC", "1d", source="test")

@@ -124,7 +124,7 @@ def test_the_same_job_gives_the_same_bytes_killed_or_not(finished, folder, tmp_p
 
     with pytest.raises(Interrupted, match="stopped between two epochs"):
         run_job(config, root=tmp_path, observers=[observer], stop=stop)
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     assert 1 <= len(read_job(run).epochs) < 4
     assert_same_job(resume_job(run), finished)
 

@@ -2,32 +2,45 @@
 
 import json
 import threading
+from functools import cache
 
 import numpy as np
 import polars as pl
 import pytest
 
 from cluster.births_file import read_births
+from cluster.choosing import choose, different
 from cluster.driver import run_job
 from cluster.examination import Examiner, stretch_windows
 from cluster.job_config import POOL
 from cluster.journal import FILE_NAME, Record, read_journal
+from cluster.judging import N_WORLDS
 from cluster.market import open_market
 from cluster.portfolio import is_redundant, redundant_with
-from cluster.promotion import Promotion, choose
+from cluster.promotion import Promotion
 from cluster.run_folder import read_entry
 from cluster.signals import Interrupted
+from cluster.trial_ledger import behaviours_of, count_trials
+from cluster.trial_statistics import N_BLOCKS, N_SPA, sampled
 from cluster.view import view_of
+from cluster.worker import language_of
 from evolution.pedigree import generation_of
 from evolution.population import state_from_bytes
 from evolution.selection import feasible, pareto_ranks
 from fitness.attribution import FIGURES, members
-from fitness.gates import GateReport, passed_all
+from fitness.battery import BATTERY
+from fitness.excess import timing_returns
+from fitness.gates import GATES, GateReport, deflated, passed_all
 from fitness.pooled import pool, pool_measures
+from fitness.statistics import block_sums, effective_trials, moments, overfitting, superior_ability
+from strategies.codec import express
 from strategies.encoding import phenotype_of
 from strategies.strategy import Strategy
 
-EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 3}
+EASY = {
+    "min_trades": 1, "dsr": None, "validation_sharpe": None, "max_drawdown": None, "spa": None, "pbo": None,
+    "regimes": None, "stability": None, "battery": False, "candidates": 3,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +128,44 @@ def test_a_record_says_all_that_was_found(view, births):
         strategy = Strategy.from_json(json.dumps(record["strategy"]))
         assert (strategy.id, strategy.text()) == (record["id"], record["text"])
         assert record["birth_id"] in births.birth_id.tolist()
-        assert [gate["name"] for gate in record["gates"]][:4] == ["trades", "max_drawdown", "dsr", "validation_sharpe"]
+        assert [gate["name"] for gate in record["gates"]][: len(GATES)] == list(GATES)
         assert record["in_sample"]["n_trades"] == sum(shard["in_sample"]["n_trades"] for shard in record["per_shard"])
         assert [shard["symbol"] for shard in record["per_shard"]] == ["SPX", "IXIC"]
         read = record["lockbox"] is not None
-        assert read == (len(record["gates"]) == 5) == all(gate["passed"] for gate in record["gates"][:4])
+        before, last = record["gates"][: len(GATES)], record["gates"][len(GATES) :]
+        assert read == (len(last) == 1) == all(gate["passed"] for gate in before)
         assert (record["benchmark"]["lockbox"] is not None) == read
-        assert record["passed"] == (read and record["gates"][4]["passed"])
+        assert (record["intervals"]["lockbox"] is not None) == read
+        assert record["passed"] == (read and last[0]["passed"])
+
+
+def test_the_battery_and_all_else_is_asked_of_every_candidate(view):
+    for record in view.candidates:
+        assert [one["name"] for one in record["battery"]] == list(BATTERY)
+        gate = next(gate for gate in record["gates"] if gate["name"] == "battery")
+        assert gate["value"] == sum(one["passed"] for one in record["battery"])
+        assert record["stability"]["n"] > 0
+        assert record["stress"]["n_draws"] == N_WORLDS
+        assert list(record["stress"]["quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+        for stretch in ("in_sample", "validation"):
+            low, high = record["intervals"][stretch]["sharpe"]
+            assert low < record[stretch]["sharpe"] < high
+            low, high = record["intervals"][stretch]["cagr"]
+            assert low < record[stretch]["cagr"] < high
+        assert record["min_trl"] is None or record["min_trl"] > 0
+
+
+def test_the_gates_judge_returns_beyond_holding(view, market):
+    """The deflated Sharpe ratio of a candidate is that of its timing returns, by hand from its traces."""
+    record = view.candidates[0]
+    phenotype = phenotype_of(Strategy.from_json(json.dumps(record["strategy"])))
+    traces = Examiner(market, bank_bytes=2**24).examine(phenotype, "in_sample").by_shard
+    beyond = pool([
+        series for shard, each in zip(market.shards, traces, strict=True)
+        for series in timing_returns(each, shard, start_equity=market.costs.start_equity)
+    ])  # fmt: skip
+    expected = deflated(beyond, n_trials=view.chosen["n_trials"], trial_variance=view.chosen["trial_variance"])
+    assert next(gate["value"] for gate in record["gates"] if gate["name"] == "dsr") == pytest.approx(expected)
 
 
 def test_files_of_a_candidate(view, market):
@@ -210,12 +254,66 @@ def test_a_second_reading_of_the_lockbox_is_on_record(view, market, states, birt
     assert reading["candidates"] == view.lockbox_reads[0]["candidates"]
 
 
-def test_trials_are_all_evaluated_births_and_their_variance_is_of_generation_0(view, births, config, market):
-    assert view.chosen["n_trials"] == int(births.evaluated.sum())
+def test_trials_are_the_ways_of_trading_of_the_ledger(view, births):
+    count = count_trials(view_of(view.run_dir, breeding_records(view)), births)
+    assert view.chosen["n_trials"] == count.n_behaviours == view.n_trials
+    assert view.chosen["trials"]["n_genomes"] == count.n_genomes
+    assert len(np.unique(behaviours_of(births)[births.evaluated])) == view.chosen["n_sampled"]
+
+
+def test_the_figures_of_trials_are_those_of_all_their_returns(view, births, market):
+    chosen, language = view.chosen, language_of(view.config)
     examiner = Examiner(market, bank_bytes=2**24)
-    assert examiner.trial_variance(births) == view.chosen["trial_variance"]
-    founders = births.take(births.generation == 0)
-    assert examiner.trial_variance(founders) == view.chosen["trial_variance"]
+    founders = births.take((births.generation == 0) & births.evaluated)
+    sharpes = [moments(row).sharpe for row in examiner.trial_returns(express(founders.genome, language))]
+    assert chosen["trial_variance"] == pytest.approx(np.nanvar(sharpes, ddof=1))
+    tried = births.take(births.evaluated)
+    one_each = np.sort(np.unique(behaviours_of(tried), return_index=True)[1])
+    returns = examiner.trial_returns(express(tried.genome[one_each], language))
+    spa = superior_ability([returns], block=chosen["block"], n_resamples=N_SPA, seed=view.config.seed)
+    assert {name: chosen["spa"][name] for name in ("consistent", "best", "n_models")} == {
+        "consistent": spa.consistent, "best": spa.best, "n_models": spa.n_models,
+    }  # fmt: skip
+    assert chosen["pbo"]["pbo"] == overfitting(block_sums(returns, N_BLOCKS)).pbo
+    assert sum(chosen["pbo"]["logits"]["counts"]) == chosen["pbo"]["n_splits"]
+    assert chosen["effective"]["n_clusters"] == effective_trials(returns).n_clusters
+    assert len(chosen["paths"]["sharpes"]) == 9
+
+
+def test_a_sample_of_trials_always_has_the_candidates(births):
+    chosen = births.birth_id[births.evaluated][-3:]
+    rows, founders = sampled(births, chosen, 10)
+    assert len(rows) == 10
+    assert set(behaviours_of(births)[births.evaluated][-3:]) <= set(behaviours_of(births)[rows])
+    assert (births.generation[founders] == 0).all()
+    whole, _ = sampled(births, chosen, None)
+    assert (np.diff(whole) > 0).all()
+    assert len(whole) == len(np.unique(behaviours_of(births)[births.evaluated]))
+
+
+def test_candidates_do_not_trade_alike_while_there_are_others():
+    rng = np.random.default_rng(1)
+    first, other = rng.normal(size=(2, 100))
+    twin, third = first + 0.01 * rng.normal(size=100), rng.normal(size=100)
+    rows = np.array([first, twin, other, third])
+    assert different(rows, 2) == [0, 2]
+    assert different(rows, 3) == [0, 2, 3]
+    assert different(rows, 4) == [0, 1, 2, 3]
+    assert different(np.array([first, twin, twin]), 2) == [0, 1]
+
+
+def test_earlier_trials_are_counted_once(view, market, states, births, tmp_path):
+    """A promotion that is run again judges by the N that was journalled, whatever was tried since."""
+    records = [r for r in read_journal(view.run_dir / FILE_NAME).records if r.kind not in ("candidate", "job_finished")]
+    place = next(i for i, record in enumerate(records) if record.kind == "candidates_chosen")
+    figures = records[place].data | {"n_trials": 10**6}
+    records[place] = Record(place, records[place].at, "candidates_chosen", figures)
+    outcome, appended = promote(view, market, states, births, records, tmp_path)
+    assert outcome.n_trials == 10**6
+    assert "candidates_chosen" not in [kind for kind, _ in appended]
+    record = next(data["record"] for kind, data in appended if kind == "candidate")
+    explanation = next(gate["explanation"] for gate in record["gates"] if gate["name"] == "dsr")
+    assert explanation.startswith("Of 1,000,000 ways of trading tried")
 
 
 def test_a_job_in_which_nobody_was_feasible_ends_properly(tiny_job, tmp_path):
@@ -255,9 +353,10 @@ def lenient(tiny_values, view, market, states, births, tmp_path_factory):
     """A function from a limit of correlation to the outcome and records of a promotion that lets everyone pass."""
     from cluster.settings import config_from
 
-    def open_gate(*_, **__):
-        return GateReport("lockbox", 1.0, 0.0, True, "open to all")
+    def open_gate(readings, **_):
+        return [GateReport("lockbox", 0.0, 1.0, True, "open to all")] * len(readings)
 
+    @cache
     def run(max_correlation):
         changes = {"gates": {**EASY, "candidates": 6}, "portfolio": {"max_correlation": max_correlation}}
         config = config_from({**tiny_values, **changes}, where="test")
@@ -266,7 +365,7 @@ def lenient(tiny_values, view, market, states, births, tmp_path_factory):
             0, records[0].at, "job_created", records[0].data | {"config": config.model_dump(mode="json")}
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cluster.promotion.lockbox_gate", open_gate)
+            patch.setattr("cluster.promotion.lockbox_gates", open_gate)
             outcome, appended = promote(view, market, states, births, records, tmp_path_factory.mktemp("lenient"))
         return outcome, [data["record"] for kind, data in appended if kind == "candidate"]
 
@@ -315,9 +414,8 @@ def test_at_a_limit_of_1_nobody_is_redundant(lenient):
 
 def test_the_limit_changes_nothing_else(lenient):
     (_, strict), (_, loose) = lenient(0.2), lenient(1.0)
-    for one, other in zip(strict, loose, strict=True):
-        one["portfolio"].pop("redundant_with")
-        other["portfolio"].pop("redundant_with")
+    for pair in zip(strict, loose, strict=True):
+        one, other = (record | {"portfolio": record["portfolio"] | {"redundant_with": None}} for record in pair)
         assert one == other
 
 

@@ -144,7 +144,7 @@ def test_killed_islands_and_evaluators_are_replaced_and_change_nothing(tiny_job,
 def test_more_workers_than_cpus_is_told_before_anything_hangs(tiny_job, tmp_path, ray_once):
     with pytest.raises(ClusterError, match="must be at most the CPUs of the cluster, but was 9 of 4"):
         run_job(tiny_job(**on_ray(9)), root=tmp_path)
-    (run,) = tmp_path.iterdir()
+    (run,) = tmp_path.glob("*-*")
     assert read_job(run).status == "interrupted"
 
 
@@ -198,7 +198,7 @@ def test_a_driver_killed_under_ray_is_resumed_to_the_same_bytes_and_leaves_no_or
             time.sleep(0.01)
         driver.kill()
         assert driver.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (tmp_path / "runs").glob("*-*")
     view = read_job(run)
     assert view.status == "interrupted"
     assert 3 <= len(view.epochs) < 8

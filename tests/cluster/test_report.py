@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 import polars as pl
 import pytest
 
-from cluster.report import charts, equity, render_report, report_path, write_report
+from cluster.report import charts, equity, gates, luck, render_report, report_path, write_report
 from cluster.report.markup import Html, element, joined, table
-from cluster.report.numbers import NOT_READ, figure, segment_figure
+from cluster.report.numbers import NOT_READ, failed_gates, figure, segment_figure
 from cluster.report.page import json_for_script
 from cluster.view import JobView, read_job
 
@@ -61,7 +61,8 @@ def test_page_of_a_job_with_an_elite_says_everything(make_run: MakeRun) -> None:
     page = Page(render_report(view_of(make_run())))
     assert page.open == []
     for part in (
-        "1 elite", "1 of 4 candidates passed every gate.", "Strategies tried", "252", "Best deflated Sharpe", "0.970",
+        "1 elite", "1 of 4 candidates passed every gate.", "Ways of trading tried", "252", "Best deflated Sharpe",
+        "0.970",
         "Enter long, and short on the mirrored rule, when", "SMA(10) crosses above SMA(20)", "not promoted", "Lockbox",
         "not read", "deflated Sharpe", "0.97 against 0.95", "Breeding", "Diversity", "Luck", "SPX", "a" * 16, "Repairs",
         "worker <killed> & restarted", "population_size: 20", "gene table 0123456789abcdef", "How to read this",
@@ -204,3 +205,81 @@ def test_figures_are_dashes_where_undefined_and_not_read_where_unread() -> None:
     assert figure("max_drawdown", 0.163) == "16.3 %"
     assert figure("total_return", 12.5) == "+1250 %"
     assert segment_figure({"lockbox": None}, "lockbox", "sharpe") == NOT_READ
+
+
+CHOSEN = {
+    "trials": {"n_births": 900, "n_evaluated": 700, "n_screened": 30, "n_refined": 8, "n_genomes": 650,
+               "n_behaviours": 600, "n_jobs": 3},
+    "spa": {"lower": 0.1, "consistent": 0.21, "upper": 0.3, "n_models": 590},
+    "pbo": {"pbo": 0.31, "n_splits": 252, "probability_of_loss": 0.4,
+            "logits": {"edges": [-1.0, 0.0, 1.0], "counts": [100, 152]}},
+    "effective": {"n_clusters": 77, "participation": 12.3, "n_sampled": 500},
+    "paths": {"sharpes": [0.5, -0.1], "median": 0.2, "low": -0.1},
+}  # fmt: skip
+FOUND = {
+    "battery": [
+        {"name": "delay", "title": "One bar late", "value": 0.8, "threshold": 0.5, "passed": True,
+         "explanation": "keeps most"},
+        {"name": "costs", "title": "Twice the costs", "value": None, "threshold": 0.0, "passed": False,
+         "explanation": EVIL},
+    ],
+    "stability": {"n": 30, "n_alike": 4, "own": 1.5, "share_kept": 0.8, "median_sharpe": 1.2, "worst": -0.4},
+    "stress": {"n_draws": 50, "share_above_0": 0.9,
+               "quantiles": {"0.05": -0.1, "0.25": 0.2, "0.5": 0.6, "0.75": 0.9, "0.95": 1.1}},
+    "sharpe_beyond": {"in_sample": 1.4, "validation": 0.2, "lockbox": None},
+    "intervals": {"in_sample": {"sharpe": [0.3, 1.9], "sharpe_beyond": [0.2, 1.8], "cagr": [0.01, 0.3]},
+                  "validation": {"sharpe": [-0.8, 1.9], "sharpe_beyond": None, "cagr": None}, "lockbox": None},
+}  # fmt: skip
+
+
+def examined(run: Path) -> JobView:
+    view = read_job(run)
+    chosen = {**(view.chosen or {}), **CHOSEN}
+    records = tuple({**record, **FOUND} for record in view.candidates)
+    return replace(view, chosen=chosen, candidates=records, elites=records[:1], n_trials=600)
+
+
+def test_the_page_says_what_was_tried(make_run: MakeRun) -> None:
+    text = Page(render_report(examined(make_run()))).text
+    for part in (
+        "600 ways of trading were tried on these bars, by 3 jobs", "Different ways of trading: N 600",
+        "of these, seen by the screen alone 30", "Effective number 77", "among 500 of them", "SPA 0.210", "PBO 0.31",
+        "Paths +0.20", "-0.10, +0.50", "with 2 earlier jobs", "The best of this job shows 1.40.",
+    ):  # fmt: skip
+        assert part in text, part
+    assert (
+        "Not known: no candidates were judged yet."
+        in Page(render_report(read_job(make_run("b-1", finished=False)))).text
+    )
+
+
+def test_the_page_has_the_battery_of_each_detailed_candidate(make_run: MakeRun) -> None:
+    page = Page(render_report(examined(make_run())))
+    assert page.open == []
+    assert page.text.count("Bias battery") == 4
+    for part in (
+        "One bar late 0.8 0.5 keeps most", "Twice the costs - 0", "30 strategies differ from it by one step of one",
+        "so it keeps 80 % of its own +1.50", "drawn 50 times, its Sharpe was between -0.10 and +1.10",
+        "in 95 % +0.30 to +1.90 -0.80 to +1.90 -", "Beyond holding +1.40 +0.20 -", "in 95 % +0.20 to +1.80 - -",
+    ):  # fmt: skip
+        assert part in page.text, part
+    assert not any(tag == "img" for tag, _ in page.tags)
+
+
+def test_the_histogram_of_ranks_is_split_at_the_middle(make_run: MakeRun) -> None:
+    figure_of = luck.logit_figure(CHOSEN["pbo"]["logits"])
+    (bars,) = figure_of["data"]
+    assert bars["x"] == [-0.5, 0.5]
+    assert bars["marker"]["color"] == ["@series-2", "@strategy"]
+    plain, more = (
+        len(json.loads(Page(render_report(v)).figures)) for v in (read_job(make_run("a-1")), examined(make_run()))
+    )
+    assert more == plain + 1
+
+
+def test_a_gate_that_is_off_is_no_pass(make_run: MakeRun) -> None:
+    record = read_job(make_run()).candidates[1]
+    off = {"name": "spa", "value": 0.2, "threshold": None, "passed": True, "explanation": "switched off"}
+    page = Page(gates.gate_list({**record, "gates": [off, *record["gates"]]}))
+    assert page.text.startswith("off SPA 0.2 switched off passed trades")
+    assert failed_gates(record) == ["dsr", "lockbox"]

@@ -172,7 +172,7 @@ def test_impossible_requests_are_refused_by_name(toy, small, monkeypatch):
         JournalError, match=r"with \(2, 3\) objectives and measures, but came from island 1 with \(2, 9\)"
     ):
         advance(state, toy(), small, 1, [foreign])
-    monkeypatch.setattr(importlib.import_module("evolution.advance"), "MAX_BROOD", 13)
+    monkeypatch.setattr(importlib.import_module("evolution.bearing"), "MAX_BROOD", 13)
     guests = emigrants(found(1, 1, small, toy()).state, 2)
     with pytest.raises(
         ConfigError, match="Births of a generation, migrants and children, must be at most 13, but were 14"

@@ -62,7 +62,7 @@ def test_species_are_settled_by_the_language_unless_they_are_given():
         ({"objectives": ()}, r"`objectives` must be one or more different names, but was \[\]"),
         ({"objectives": ("sharpe", "sharpe")}, "`objectives` must be one or more different names"),
         ({"objectives": ("sharp",)}, "did you mean sharpe"),
-        ({"topology": "star"}, "`topology` must be one of ring, none, but was 'star'"),
+        ({"topology": "star"}, "`topology` must be one of ring, torus, full, random, archive, none, but was 'star'"),
     ],
 )
 def test_each_bad_setting_is_named(change, text):

@@ -22,6 +22,35 @@ def test_every_topology_takes_only_what_is_finished_and_never_from_itself(topolo
                 assert at == epoch - lag >= 0
 
 
+def neighbours(topology, n_islands, epoch=3, seed=5):
+    return [[source for source, _ in sources(epoch, at, n_islands, topology, 1, seed)] for at in range(n_islands)]
+
+
+def test_a_torus_has_four_neighbours_and_edges_that_meet():
+    assert neighbours("torus", 12)[5] == [1, 4, 6, 9]
+    assert neighbours("torus", 12)[0] == [8, 3, 1, 4]
+    assert neighbours("torus", 4) == [[2, 1], [3, 0], [0, 3], [1, 2]]  # what is met twice sends once
+    assert neighbours("torus", 5)[0] == [4, 1]  # a prime number of islands is one long row
+
+
+@pytest.mark.parametrize("topology", ["full", "archive"])
+def test_all_send_to_all(topology):
+    assert neighbours(topology, 4) == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+
+
+def test_a_random_ring_is_drawn_anew_for_each_epoch_and_each_island_sends_once():
+    rings = [tuple(map(tuple, neighbours("random", 9, epoch))) for epoch in range(1, 12)]
+    assert len(set(rings)) == 11
+    for ring in rings:
+        assert sorted(source for (source,) in ring) == list(range(9))
+        at, met = 0, []
+        while at not in met:
+            met.append(at)
+            at = ring[at][0]
+        assert len(met) == 9  # one ring, not several
+    assert neighbours("random", 9, seed=6) != neighbours("random", 9, seed=5)
+
+
 def test_a_ring_goes_round_and_none_goes_nowhere():
     assert [sources(2, island, 3, "ring", 1) for island in range(3)] == [((2, 1),), ((0, 1),), ((1, 1),)]
     assert sources(0, 0, 3, "ring", 1) == ()
@@ -32,7 +61,7 @@ def test_a_ring_goes_round_and_none_goes_nowhere():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((0, 0, 2, "star", 1), "`topology` must be one of ring, none, but was 'star'"),
+        ((0, 0, 2, "star", 1), "`topology` must be one of ring, torus, full, random, archive, none, but was 'star'"),
         ((0, 2, 2, "ring", 1), "`island` must be between 0 and 1, but was 2"),
         ((0, 0, 2, "ring", 0), "`lag` must be at least 1, but was 0"),
     ],

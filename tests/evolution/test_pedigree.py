@@ -89,7 +89,7 @@ def a_row(births, operator):
         (FOUNDER, "birth_id", lambda b, row: b.birth_id[row - 1], "must have an id of its own"),
         (FOUNDER, "island", lambda b, row: b.island[row] + 1, "must name its island in its id"),
         (FOUNDER, "generation", lambda b, row: 5, "must name its generation in its id"),
-        (FOUNDER, "operator", lambda b, row: 7, "must have one of 7 operators"),
+        (FOUNDER, "operator", lambda b, row: 9, "must have one of 9 operators"),
         (FOUNDER, "operator", lambda b, row: NEWCOMER, "must be a founder in generation 0 and only there"),
         (NEWCOMER, "operator", lambda b, row: FOUNDER, "must be a founder in generation 0 and only there"),
         (NEWCOMER, "family", lambda b, row: 0, "must found its own family"),

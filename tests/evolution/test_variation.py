@@ -8,7 +8,7 @@ from evolution.keys import Place
 from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT, TEMPLATE
 from evolution.settings import EvolutionSettings
 from evolution.species import FREE
-from evolution.variation import breed, conceive, found_brood, renew
+from evolution.variation import Pool, Rates, breed, conceive, found_brood, operators_of, renew
 from strategies.codec import bounded, express, phenotype_keys
 from strategies.encoding import encode, strategy_of
 from strategies.language import DEFAULT, Language
@@ -19,12 +19,14 @@ SETTINGS = EvolutionSettings(population_size=60)
 NOBODY = np.zeros((0, 2), dtype=np.uint64)
 PLACE = Place(11, 0, 1)
 FOUNDERS = found_brood(Place(11, 0, 0), SETTINGS)
+RATES = Rates(SETTINGS.crossover_rate, SETTINGS.mutation_rate)
 POOL, KINDS = FOUNDERS.genomes, FOUNDERS.species
 
 
-def a_brood(place=PLACE, settings=SETTINGS, known_keys=NOBODY, first_index=0, kinds=KINDS):
+def a_brood(place=PLACE, settings=SETTINGS, known_keys=NOBODY, first_index=0, kinds=KINDS, cases=None):
     given = {"known_keys": known_keys, "place": place, "settings": settings, "first_index": first_index}
-    return breed(POOL, np.arange(60), kinds, **given)
+    pool = Pool(POOL, np.arange(60), kinds, np.zeros((60, 0)) if cases is None else cases)
+    return breed(pool, Rates(settings.crossover_rate, settings.mutation_rate), **given)
 
 
 def test_a_brood_is_valid_new_and_names_its_parents():
@@ -61,19 +63,20 @@ def test_a_child_alone_is_conceived_as_it_is_among_others():
     parents = np.stack([np.arange(60), np.arange(60)[::-1] % 50], axis=1)
     parents[3:9, 1] = NO_PARENT
     indices = np.arange(60) * 3
-    genomes, operators = conceive(POOL, parents, indices, PLACE, SETTINGS)
+    operators = operators_of(parents, indices, RATES, PLACE)
+    genomes = conceive(POOL, parents, operators, indices, PLACE, SETTINGS)
     assert set(operators.tolist()) == {CROSSOVER, MUTATION, CROSSOVER_MUTATION}
     assert (operators[3:9] == MUTATION).all()
     for row in range(60):
-        alone = conceive(POOL, parents[row : row + 1], indices[row : row + 1], PLACE, SETTINGS)
-        np.testing.assert_array_equal(alone[0][0], genomes[row])
-        assert alone[1].tolist() == [operators[row]]
+        one = slice(row, row + 1)
+        assert operators_of(parents[one], indices[one], RATES, PLACE).tolist() == [operators[row]]
+        alone = conceive(POOL, parents[one], operators[one], indices[one], PLACE, SETTINGS)
+        np.testing.assert_array_equal(alone[0], genomes[row])
 
 
 def test_rates_are_chances_of_a_child():
-    settings = EvolutionSettings(crossover_rate=0.6, mutation_rate=0.3)
     parents = np.tile([0, 1], (4000, 1))
-    _, operators = conceive(POOL, parents, np.arange(4000), PLACE, settings)
+    operators = operators_of(parents, np.arange(4000), Rates(0.6, 0.3), PLACE)
     assert (operators != MUTATION).mean() == pytest.approx(0.6, abs=0.03)
     assert (operators[operators != MUTATION] == CROSSOVER_MUTATION).mean() == pytest.approx(0.3, abs=0.03)
 
@@ -102,8 +105,8 @@ def test_only_the_first_of_equal_children_is_fresh():
     assert renew(genomes, operators, parents, settings=settings, **given).fresh.tolist() == [True, False, False] * 2
     renewed = renew(genomes, operators, parents, settings=EvolutionSettings(population_size=6), **given)
     assert renewed.fresh.all()
-    assert renewed.operators.tolist() == [CROSSOVER, CROSSOVER_MUTATION, CROSSOVER_MUTATION] * 2
-    assert (operators == CROSSOVER).all()
+    assert (renewed.retries > 0).tolist() == [False, True, True] * 2
+    assert (renewed.operators == CROSSOVER).all()
 
 
 def test_founders_of_each_species_are_its_templates_then_strangers():
@@ -190,3 +193,28 @@ def test_a_species_that_died_out_is_founded_anew_by_strangers(gone):
     np.testing.assert_array_equal(brood.genomes[new], newcomers(PLACE, settings, gone))
     assert (brood.species[new] == gone).all()
     assert (newcomers(Place(11, 0, 2), settings, gone) != brood.genomes[new]).any(axis=1).all()
+
+
+def test_the_first_places_of_every_brood_are_newcomers_and_the_others_stay_as_they_were():
+    settings = EvolutionSettings(population_size=60, newcomers=0.1)
+    brood = a_brood(settings=settings)
+    assert np.flatnonzero(brood.operators == NEWCOMER).tolist() == list(range(6))
+    assert (brood.parents[:6] == NO_PARENT).all()
+    np.testing.assert_array_equal(brood.genomes[:6], newcomers(PLACE, settings, FREE))
+    np.testing.assert_array_equal(brood.genomes[6:48], a_brood().genomes[6:48])
+
+
+def test_lexicase_parents_are_the_best_of_single_cases_and_never_who_is_not_feasible():
+    settings = EvolutionSettings(population_size=60, parents="lexicase", floor=0.0)
+    cases = np.zeros((60, 3))
+    for case, row in enumerate((50, 55, 59)):  # poor by rank, each the best where the others fail
+        cases[row] = -1.0
+        cases[row, case] = 1.0
+    kinds = KINDS.copy()
+    kinds[55] = FREE
+    parents = a_brood(settings=settings, kinds=kinds, cases=cases).parents
+    assert {50, 59} < set(parents[parents != NO_PARENT].tolist())
+    assert 55 not in parents
+    nobody = a_brood(settings=settings, kinds=np.full(60, FREE), cases=cases)
+    plain = a_brood(settings=dataclasses.replace(settings, parents="tournament"), kinds=np.full(60, FREE))
+    np.testing.assert_array_equal(nobody.genomes, plain.genomes)
