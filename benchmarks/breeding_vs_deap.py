@@ -40,7 +40,7 @@ from cluster.job_config import JobConfig, settled
 from cluster.market import open_market
 from cluster.settings import load_config
 from cluster.worker import breeding_of
-from evolution import crossover, deap_bridge, figures, key_sets, mutation, population, selection
+from evolution import crossover, figures, key_sets, mutation, population, selection
 from evolution.admission import Evaluate
 from evolution.advance import advance, found
 from evolution.niching import fewest_divisions, niche_preference, reference_points
@@ -56,7 +56,7 @@ SIZES = (200, 1000)
 SETTLING, GENERATIONS = 5, 10
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 PHASES: dict[str, tuple[Timed, ...]] = {
-    "parents (tournaments)": (deap_bridge.winners,),
+    "parents (tournaments)": (selection.winners,),
     "crossover": (crossover.origins,),
     "mutation": (mutation.mutated,),
     "expression": (codec.express,),

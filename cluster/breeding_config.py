@@ -126,20 +126,20 @@ class BudgetSection(Section):
 class BreedingSettings(Section):
     """The genetic part of a job; `evolution.settings.EvolutionSettings` is made from it."""
 
-    islands: Annotated[int, Field(ge=1, le=10_000)] = 2
-    population_size: Annotated[int, Field(ge=4, le=100_000)] = 120
-    generations: Annotated[int, Field(ge=1, le=100_000)] = 30
+    islands: Annotated[int, Field(ge=1, le=10_000)] = 4
+    population_size: Annotated[int, Field(ge=4, le=100_000)] = 60
+    generations: Annotated[int, Field(ge=1, le=100_000)] = 40
     epoch_generations: Annotated[int, Field(ge=1)] = 2
-    crossover_rate: Fraction = 0.7
-    mutation_rate: Fraction = 0.05
-    template_share: Fraction = 0.25
+    crossover_rate: Fraction = 0.5
+    mutation_rate: Fraction = 0.4
+    template_share: Fraction = 0.2
     # Shares of the species among the founders; null is half ta and half ml, or ta alone in a language without learners.
     founders: SpeciesShares | None = None
     # Least share of each species in every population; a number is that of ta and of ml, null a tenth for each of these
     # two that found. A species that dies out all the same is founded anew.
     floor: Annotated[SpeciesShares | None, BeforeValidator(_shares_of_a_number)] = None
-    tournament_size: Annotated[int, Field(ge=1)] = 2
-    objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "max_drawdown")
+    tournament_size: Annotated[int, Field(ge=1)] = 4
+    objectives: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("steady_sharpe", "total_return")
     # Bounds on recorded measures: who keeps them all is better than who does not, then who breaks them less.
     constraints: dict[str, Bound] = Field(default_factory=dict)
     # Who lives on among equals of a Pareto front: the least crowded (nsga2), or by reference directions (nsga3).

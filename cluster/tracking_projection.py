@@ -12,7 +12,19 @@ from cluster.tracking_store import DataSet, Point
 STATUS: Final = {"job_finished": "FINISHED", "interrupted": "KILLED", "resumed": "RUNNING"}
 LONGEST_TAG: Final = 400
 SCREEN: Final = ("n_screened_out", "n_audited", "agreement", "mean_agreement")
-COUNTERS: Final = ("n_births", "n_evaluated", "n_migrants", "n_feasible", "n_families", "distinct_share", "gene_spread")
+COUNTERS: Final = (
+    "n_births",
+    "n_evaluated",
+    "n_parents",
+    "n_migrants",
+    "n_migrants_kept",
+    "locality",
+    "occupancy",
+    "n_feasible",
+    "n_families",
+    "distinct_share",
+    "gene_spread",
+)
 
 
 @dataclass
@@ -109,7 +121,9 @@ def _figures(stats: Mapping[str, Any]) -> dict[str, object]:
     figures: dict[str, object] = {name: stats.get(name) for name in COUNTERS}
     for which in ("best", "mean"):
         figures |= {f"{which}_{name}": value for name, value in (stats.get(which) or {}).items()}
-    return figures | _species_figures(stats)
+    figures |= {f"operator_{name}": share for name, share in (stats.get("operators") or {}).items()}
+    figures |= {f"archive_{name}": value for name, value in (stats.get("archive") or {}).items()}
+    return figures | _species_figures(stats) | ({"restarted": 1.0} if stats.get("restarted") else {})
 
 
 def _species_figures(stats: Mapping[str, Any]) -> dict[str, object]:

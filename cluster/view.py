@@ -37,7 +37,8 @@ class JobView:
         candidates: records of the candidates judged so far.
         elites: those of them that passed every gate.
         verdict: one sentence; empty before the end.
-        n_trials: strategies evaluated, screened ones included, over all islands: what the deflated Sharpe ratio counts.
+        n_trials: ways of trading tried on these bars by this job and all before it, which is what statistics count;
+            before the end, strategies evaluated.
         births_sha256: of births.parquet; empty before the end.
         seconds: time under way, over all sessions.
     """

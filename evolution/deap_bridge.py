@@ -11,7 +11,7 @@ brood as one long individual: what they do to one gene does not depend on its ne
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -45,21 +45,8 @@ class Tape:
         return low + int(self.random() * (high - low + 1))
 
 
-class Picks:
-    """Stands there for a tournament, which only ever asks for one of all candidates.
-
-    Attributes:
-        choice: returns the next of the given places, whatever it is asked to choose from.
-    """
-
-    __slots__ = ("choice",)
-
-    def __init__(self, places: NDArray[np.int64]) -> None:
-        self.choice: Callable[[Any], int] = partial(next, iter(places.tolist()))
-
-
 @contextmanager
-def lent(source: Tape | Picks) -> Iterator[None]:
+def lent(source: Tape) -> Iterator[None]:
     """Let DEAP draw from `source` inside the block, and from what it had before after it, also after an error."""
     with _LOCK:
         before = [module.random for module in _DRAWING]
@@ -74,7 +61,7 @@ def lent(source: Tape | Picks) -> Iterator[None]:
 
 @cache
 def toolbox() -> Any:
-    """Return the DEAP toolbox: crossovers, mutations of genes that were chosen already, and selection.
+    """Return the DEAP toolbox: crossovers, and mutations of genes that were chosen already.
 
     Call them inside `lent`.
     """
@@ -85,7 +72,6 @@ def toolbox() -> Any:
     box.register("replace", tools.mutUniformInt, indpb=1.0)
     box.register("move", step, indpb=1.0)
     box.register("bend", tools.mutPolynomialBounded, eta=ETA, indpb=1.0)
-    box.register("select", tools.selTournament, fit_attr="real")  # of whole numbers: the larger, the better
     return box
 
 
@@ -100,15 +86,6 @@ def step(values: list[float], low: Sequence[int], up: Sequence[int], indpb: floa
             moved = random.randint(max(lowest, int(value) - STEP), min(highest, int(value) + STEP) - 1)
             values[at] = moved + (moved >= value)  # any of these but itself
     return (values,)
-
-
-def winners(n: int, n_tournaments: int, size: int, numbers: Floats) -> NDArray[np.int64]:
-    """Return the winners (n_tournaments,): each the largest of `size` places below `n`.
-
-    Of `numbers` (n_tournaments * size,) each draws one: u draws place `floor(u * n)`.
-    """
-    with lent(Picks((numbers * n).astype(np.int64))):
-        return np.array(toolbox().select(range(n), n_tournaments, size), dtype=np.int64)
 
 
 def exchanged(numbers: Floats, chance: float) -> NDArray[np.bool_]:

@@ -56,6 +56,7 @@ class GenerationStats:
         restarted: whether the population had collapsed and began anew.
         operators: shares of crossover, mutation and both among the children to come, None where they are fixed.
         archive: what the archive holds, None where none is kept.
+        occupancy: share of the island's places that hold a feasible strategy of which there is no twin.
         n_replaced: births of this generation that live on in the population, migrants included.
         n_feasible: strategies of the population without a reason against them.
         n_known: strategies whose fitness this island knows.
@@ -79,6 +80,7 @@ class GenerationStats:
     restarted: bool
     operators: tuple[float, ...] | None
     archive: ArchiveStats | None
+    occupancy: float
     n_replaced: int
     n_feasible: int
     n_known: int
@@ -113,6 +115,7 @@ def generation_stats(
         restarted=bool((births.operator == RESTART).any()),
         operators=tuple(shares(state.credit).tolist()) if settings.adaptive else None,
         archive=None if settings.archive is None else archive_figures(state.archive, settings.archive),
+        occupancy=float((able & ~repeated(state.keys)).sum() / settings.population_size),
         n_replaced=int((own & (generation_of(state.birth_ids) == state.generation)).sum()),
         n_feasible=len(fit),
         n_known=len(state.known_keys),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evolution.checking import check_whole
 from evolution.philox import uniforms
 from evolution.sayable import sayable_genes
 from strategies.codec import bounded, express, phenotype_keys
@@ -76,7 +77,7 @@ class RefineSettings:
             ConfigError: a setting out of its range, or a sampler whose package is not installed.
         """
         for name, low, high in (("every", 0, 100_000), ("best", 1, 1000), ("batches", 1, 1000), ("batch", 1, 1000)):
-            _check(name, getattr(self, name), low, high)
+            check_whole(f"refine.{name}", getattr(self, name), low, high)
         if self.sampler not in SAMPLERS:
             raise ConfigError(
                 f"`sampler` must be one of {', '.join(SAMPLERS)}, but was {self.sampler!r} (evolution: refine). "
@@ -294,14 +295,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(silence)
-
-
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(
-            f"`{name}` must be a whole number, but was {value!r} (evolution: refine). Write it without a point."
-        )
-    if not low <= value <= high:
-        raise ConfigError(
-            f"`{name}` must be between {low} and {high}, but was {value} (evolution: refine). Choose one in this range."
-        )

@@ -137,6 +137,15 @@ def survivors(
     return chosen[with_floors(objectives[chosen], np.where(fit, species[chosen], FREE), n=n, floors=floors)]
 
 
+def winners(n: int, n_tournaments: int, size: int, numbers: Floats) -> NDArray[np.int64]:
+    """Return the winners (n_tournaments,): each the largest of `size` places below `n`.
+
+    Of `numbers` (n_tournaments * size,) each draws one: u draws place `floor(u * n)`. As DEAP's `selTournament` has it,
+    without a Python call for each.
+    """
+    return (numbers * n).astype(np.int64).reshape(n_tournaments, size).max(axis=1)
+
+
 def with_floors(objectives: Floats, kinds: NDArray[np.integer], *, n: int, floors: Sequence[int]) -> NDArray[np.int64]:
     """Return the `n` rows that are taken of rows listed best first, ascending: the best, but so many of each species.
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evolution.crossover import N_NUMBERS, origins
-from evolution.deap_bridge import winners
 from evolution.founding import founders, newcomers
 from evolution.key_sets import ABSENT, Keys, Runs, find, repeated
 from evolution.keys import Place, Purpose
@@ -19,6 +18,7 @@ from evolution.lexicase import lexicase_winners
 from evolution.mutation import mutated
 from evolution.pedigree import CROSSOVER, CROSSOVER_MUTATION, MUTATION, NEWCOMER, NO_PARENT, RESTART
 from evolution.philox import uniforms
+from evolution.selection import winners
 from evolution.settings import EvolutionSettings
 from evolution.species import FREE, places
 from strategies.codec import bounded, express, phenotype_keys

@@ -11,7 +11,7 @@ class Tried:
     Attributes:
         n: distinct ways of trading that were ever tried on these bars, at least 1.
         n_jobs: jobs that tried them.
-        variance: of the per-bar Sharpe ratios that generation 0 has on permuted bars, which is luck alone; NaN below two.
+        variance: of the per-bar Sharpe ratios of generation 0 on permuted bars, which is luck; NaN below two.
         n_effective: independent trials that these amount to; NaN where it is not known.
         n_sampled: ways of trading of this job that SPA and PBO looked at.
         spa_p: p-value of the best of these (Hansen's consistent one).

@@ -16,7 +16,7 @@ def test_the_python_example_runs_as_it_stands(tmp_path):
 
 
 def test_every_command_that_is_named_exists():
-    named = set(re.findall(r"^studbook ([a-z]+)|`studbook ([a-z]+)", README, flags=re.MULTILINE))
+    named = set(re.findall(r"^studbook ([a-z-]+)|`studbook ([a-z-]+)", README, flags=re.MULTILINE))
     help_text = subprocess.run(
         [sys.executable, "-c", "from cluster.cli import main; main()", "--help"],
         capture_output=True,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from noise_markets import N_BARS
 from planted_markets import planted_market
-from results import Row, Task, arguments, collected, settings_of
+from results import Row, Task, arguments, collected, settings_of, write_table
 from scipy.stats import wilcoxon
 from search_methods import SEARCHES
 
@@ -139,6 +139,7 @@ def main() -> None:
                 print(
                     f"| {group} | {title} | {pair[0]} | {pair[1]} | {first:.3f} | {second:.3f} | {better} | {p:.2g} |"
                 )
+    write_table("luck", [{**row["task"], **{name: row[name] for name in FIGURES}} for row in rows])
     spent = sorted({row["n_evaluated"] for row in rows})
     print(f"evaluations: {spent[0]:,} to {spent[-1]:,} a search")
 

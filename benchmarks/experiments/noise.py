@@ -12,11 +12,12 @@ Run: `python benchmarks/experiments/noise.py` (about half an hour on two cores; 
 """
 
 import json
+import math
 import time
 
 from noise_markets import noise_market
 from one_market import Finished, run_on
-from results import Row, Task, arguments, collected, settings_of
+from results import Row, Task, arguments, collected, settings_of, write_table
 
 
 def one(text: str) -> str:
@@ -80,7 +81,19 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(map(str, counts)) + f" | {sum(counts)} |")
     low, high = settings["may_accept"]
     n = sum(ACCEPTED["the last gate alone"](row) for row in rows)
+    write_table("noise", [_line(row) for row in rows])
     print(f"The last gate alone accepted {n} of {len(rows)}; {low} to {high} of 200 are what 5 % allows.")
+
+
+def _line(row: Row) -> Row:
+    smallest = min((p for p, _ in row["final"] if math.isfinite(p)), default=1.0)
+    accepted = {name: int(accepts(row)) for name, accepts in ACCEPTED.items()}
+    return {
+        **row["task"],
+        "births": row["n_births"],
+        "ways": row["n_trials"],
+        "smallest p": round(smallest, 4),
+    } | accepted
 
 
 if __name__ == "__main__":

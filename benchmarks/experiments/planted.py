@@ -9,12 +9,13 @@ Run: `python benchmarks/experiments/planted.py` (about half an hour on two cores
 """
 
 import json
+import math
 import time
 
 from noise import row_of
 from one_market import run_on
 from planted_markets import agreement, planted_market
-from results import Row, Task, arguments, collected, settings_of
+from results import Row, Task, arguments, collected, settings_of, write_table
 
 
 def one(text: str) -> str:
@@ -79,12 +80,26 @@ def main() -> None:
             sum(max(row["agreement"], default=0.0) > least for row in mine),
         )
         print(f"| {group} | " + " | ".join(map(str, figures)) + " |")
+    write_table("planted", [_line(row, least) for row in rows])
     for rule in settings["rules"]:
         parts = [
             f"{sum(found(row, least) for row in rows if row['task']['rule'] == rule and row['task']['strength'] == p)}"
             for p in settings["strengths"]
         ]
         print(f"{rule}: found {', '.join(parts)} of {settings['markets_per_rule']} each, by strength")
+
+
+def _line(row: Row, least: float) -> Row:
+    smallest = min((p for p, _ in row["final"] if math.isfinite(p)), default=1.0)
+    return {
+        **row["task"],
+        "ways": row["n_trials"],
+        "elites": row["n_elites"],
+        "smallest p": round(smallest, 4),
+        "best agreement": round(max(row["agreement"], default=0.0), 3),
+        "found": int(found(row, least)),
+        "found by the last gate alone": int(found_by_last_gate(row, least)),
+    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Results of an experiment as lines of JSON: one a market, kept as they come, so that a run can be gone on with."""
 
 import argparse
+import csv
 import json
 import sys
 import threading
@@ -45,9 +46,19 @@ def collected(function: Callable[[str], str], tasks: Sequence[Task], given: argp
             known[_key(row["task"])] = row
             file.write(answer + "\n")
             file.flush()
-            print(f"\r{number} of {len(left)}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+            if sys.stderr.isatty() or number in (1, len(left)):
+                print(f"\r{number} of {len(left)}", end="", file=sys.stderr, flush=True)
     return [known[_key(task)] for task in tasks[: given.only]]
+
+
+def write_table(name: str, table: Sequence[Row]) -> None:
+    """Write what is told of every market as CSV, beside the experiments."""
+    path = HERE / "results" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -71,7 +71,8 @@ def test_rows(chosen: Mapping[str, Any]) -> list[list[str]]:
     if spa := chosen.get("spa"):
         text = (
             f"Chance that the best of {spa['n_models']:,} looks this good if none has any skill (Hansen's SPA; between "
-            f"{spa['lower']:.3f} and {spa['upper']:.3f} by how the bad ones are counted)."
+            f"{spa['lower']:.3f} and {spa['upper']:.3f} by how the bad ones are counted). It takes them as named "
+            "beforehand; these were bred on the same bars, so it is kind: not enough by itself."
         )
         rows.append(["SPA", f"{spa['consistent']:.3f}", text])
     if pbo := chosen.get("pbo"):
@@ -126,8 +127,8 @@ def _luck(view: "JobView", place: Place) -> Html:
     beyond = " beyond holding its mean exposure" if view.config.gates.benchmark == "passive" else ""
     text = (
         f"Without any skill, the best of {view.n_trials:,} ways of trading would show a Sharpe of {here:.2f} a year in "
-        f"sample{beyond}, judging by how much the founders differ (variance {threshold_figure(variance)} per bar)."
-        f"{shown}"
+        f"sample{beyond}, judging by how much the founders differ on permuted bars (variance "
+        f"{threshold_figure(variance)} per bar).{shown}"
     )
     figure_of = place(charts.luck_figure(tries, luck, n_trials=view.n_trials, best=best), "Luck")
     return section("luck", "Luck", element("p", text, class_="lead"), figure_of)

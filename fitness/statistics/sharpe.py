@@ -108,7 +108,7 @@ def luck_sharpe(*, n_trials: int, trial_variance: float) -> float:
 
     Args:
         n_trials: every strategy ever tried.
-        trial_variance: variance of the per-bar Sharpe ratios of trials without skill or selection (founders on permuted bars).
+        trial_variance: variance of the per-bar Sharpe ratios of trials without skill (founders on permuted bars).
 
     Source: Bailey and Lopez de Prado 2014, eq. 1: sqrt(V[SR_n]) * E[max_N].
 

@@ -11,7 +11,8 @@ from cluster.journal import FILE_NAME
 from cluster.settings import config_from
 from strategies.errors import StudbookError
 
-EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 1}
+OFF = ("max_drawdown", "dsr", "validation_sharpe", "spa", "pbo", "regimes", "stability")
+EASY = {"min_trades": 1, **dict.fromkeys(OFF), "battery": False, "candidates": 1}
 DISK_CALLS = ("fsync", "pwrite", "replace", "mkdir", "unlink", "ftruncate", "rename")
 
 

@@ -17,13 +17,15 @@ from cluster.journal import FILE_NAME, read_journal
 from cluster.run_folder import BIRTHS_FILE
 from cluster.serial_executor import SerialExecutor
 from cluster.signals import Interrupted
+from cluster.trial_ledger import behaviours_of
 from cluster.view import read_job
 from fitness.objectives import SCREENED_OUT
 from fitness.samples import sample
 from fitness.shards import write_shard
 from strategies.errors import ClusterError, ConfigError, DataError, JournalError, StudbookError
 
-EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 3}
+OFF = ("max_drawdown", "dsr", "validation_sharpe", "spa", "pbo", "regimes", "stability")
+EASY = {"min_trades": 1, **dict.fromkeys(OFF), "battery": False, "candidates": 3}
 
 
 def unruly(replay, seed):
@@ -71,7 +73,8 @@ def test_a_job_ends_with_all_that_it_promises(undisturbed, job):
     assert [shard["symbol"] for shard in view.shards] == ["SPX", "IXIC"]
     births = read_births(view.run_dir, view.epochs)
     assert len(births) == view.n_births == sum(epoch["births"]["n"] for epoch in view.epochs)
-    assert int(births.evaluated.sum()) == view.n_evaluated == view.n_trials
+    assert int(births.evaluated.sum()) == view.n_evaluated == view.chosen["trials"]["n_evaluated"]
+    assert 1 < view.n_trials == len(np.unique(behaviours_of(births)[births.evaluated])) <= view.n_evaluated
     kinds = [record.kind for record in read_journal(view.run_dir / FILE_NAME).records]
     assert kinds.index("lockbox_read") < kinds.index("candidate")
     assert kinds[0] == "job_created"
@@ -143,8 +146,10 @@ def test_every_strategy_that_was_screened_out_is_a_trial(screened):
     births = read_births(screened.run_dir, screened.epochs)
     out = births.evaluated & (births.reason == SCREENED_OUT)
     assert screened.n_screened_out == out.sum() > 10
-    assert screened.n_trials == screened.n_evaluated == births.evaluated.sum()
-    assert screened.chosen["n_trials"] == screened.n_trials
+    assert screened.n_evaluated == births.evaluated.sum()
+    behaviours = behaviours_of(births)
+    assert len(np.unique(behaviours[out])) == len(np.unique(births.key[out], axis=0))  # each counts as its own
+    assert screened.chosen["n_trials"] == screened.n_trials == len(np.unique(behaviours[births.evaluated]))
     gate = next(gate for gate in screened.candidates[0]["gates"] if gate["name"] == "dsr")
     assert f"{screened.n_trials:,}" in gate["explanation"]
     frame = pl.read_parquet(screened.run_dir / BIRTHS_FILE)

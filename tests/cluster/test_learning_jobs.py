@@ -21,7 +21,8 @@ from strategies.codec import express
 from strategies.encoding import strategy_of
 from strategies.species import SPECIES, species_of
 
-EASY = {"min_trades": 1, "dsr": 0.0, "validation_sharpe": -99.0, "max_drawdown": 1.0, "candidates": 2}
+OFF = ("max_drawdown", "dsr", "validation_sharpe", "spa", "pbo", "regimes", "stability")
+EASY = {"min_trades": 1, **dict.fromkeys(OFF), "battery": False, "candidates": 2}
 EXTRA = ("bid", "ask", "funding_rate")
 HOUR_US = 3_600_000_000
 

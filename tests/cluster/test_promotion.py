@@ -15,6 +15,7 @@ from cluster.examination import Examiner, stretch_windows
 from cluster.job_config import POOL
 from cluster.journal import FILE_NAME, Record, read_journal
 from cluster.judging import N_WORLDS
+from cluster.learnable import permuted_market
 from cluster.market import open_market
 from cluster.portfolio import is_redundant, redundant_with
 from cluster.promotion import Promotion
@@ -265,8 +266,11 @@ def test_the_figures_of_trials_are_those_of_all_their_returns(view, births, mark
     chosen, language = view.chosen, language_of(view.config)
     examiner = Examiner(market, bank_bytes=2**24)
     founders = births.take((births.generation == 0) & births.evaluated)
-    sharpes = [moments(row).sharpe for row in examiner.trial_returns(express(founders.genome, language))]
+    luck = Examiner(permuted_market(market, view.config.seed), bank_bytes=2**24)
+    sharpes = [moments(row).sharpe for row in luck.trial_returns(express(founders.genome, language))]
     assert chosen["trial_variance"] == pytest.approx(np.nanvar(sharpes, ddof=1))
+    on_real_bars = [moments(row).sharpe for row in examiner.trial_returns(express(founders.genome, language))]
+    assert chosen["trial_variance"] != pytest.approx(np.nanvar(on_real_bars, ddof=1))
     tried = births.take(births.evaluated)
     one_each = np.sort(np.unique(behaviours_of(tried), return_index=True)[1])
     returns = examiner.trial_returns(express(tried.genome[one_each], language))

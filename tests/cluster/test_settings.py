@@ -47,8 +47,8 @@ def changed(path, value):
         ("evolution.objectives", ["sharp"], "known objectives, but was 'sharp'; nearest known: sharpe"),
         ("evolution.objectives", [], "`evolution.objectives` must have at least 1 item"),
         ("evolution.objectives", ["sharpe", "sharpe"], "must name every objective once, but was sharpe, sharpe"),
-        ("evolution.migration.migrants", 61, "at most half of `population_size`, but was 61 of 120"),
-        ("evolution.migration.topology", "star", "`evolution.migration.topology` must be 'ring', but was 'star'"),
+        ("evolution.migration.migrants", 61, "at most half of `population_size`, but was 61 of 60"),
+        ("evolution.migration.topology", "star", "must be 'ring', 'torus', 'full', .* or 'none', but was 'star'"),
         ("evolution.founders", {"ta": 0.5, "ml": 0.4}, "`evolution.founders` must add up to 1, but was ta 0.5, ml 0.4"),
         ("evolution.founders", {"ta": 1, "dl": 0}, "but was `evolution.founders.dl`.*nearest known: ml"),
         ("evolution.founders.ta", 1.5, "`evolution.founders.ta` must be at most 1, but was 1.5"),
@@ -120,7 +120,7 @@ def test_species_are_settled_by_the_language_and_written_out():
     assert species({}, {"floor": 0.2}) == ("ta 0.5, ml 0.5", "ta 0.2, ml 0.2")
     assert species({}, {"floor": 0, "founders": {"hybrid": 1}}) == ("hybrid 1", "nothing")
     settings = evolution_settings(config_from(MINIMAL, where="x"))
-    assert (settings.founder_counts, settings.floor_counts) == ((60, 60, 0), (12, 12, 0))
+    assert (settings.founder_counts, settings.floor_counts) == ((30, 30, 0), (6, 6, 0))
 
 
 @pytest.mark.parametrize("evolution", [{"founders": {"ta": 0.5, "ml": 0.5}}, {"floor": 0.1}])
@@ -223,7 +223,7 @@ def test_the_hash_is_of_what_decides_results():
         assert first_difference(config, other) is None
     other = config_from(changed("evolution.generations", 7), where="x")
     assert config_hash(other) != config_hash(config)
-    assert first_difference(config, other) == "`evolution.generations` is 30 in the journal but 7 in the file"
+    assert first_difference(config, other) == "`evolution.generations` is 40 in the journal but 7 in the file"
     longer = config_from({**MINIMAL, "data": {"shards": [{"symbol": "SPX"}, {"symbol": "A"}]}}, where="x")
     assert first_difference(config, longer).startswith("`data.shards[1].symbol` is None in the journal but 'A'")
 

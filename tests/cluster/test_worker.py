@@ -99,7 +99,7 @@ def test_later_epochs_name_no_templates(setting, founded):
 def test_facts_are_plain_json(founded):
     facts = dict(founded[0].facts)
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
-    assert set(facts["stats"][-1]["best"]) == {"steady_sharpe", "max_drawdown"}
+    assert set(facts["stats"][-1]["best"]) == {"steady_sharpe", "total_return"}
 
 
 def test_the_validation_figure_is_of_the_best_and_selection_never_sees_it(setting):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import evolution
 from evolution import deap_bridge
-from evolution.deap_bridge import STEP, Picks, Tape, changed, exchanged, lent, step, stretches, toolbox, winners
+from evolution.deap_bridge import STEP, Tape, changed, exchanged, lent, step, stretches, toolbox
 
 NUMBERS = np.random.default_rng(0).random(4000)
 FRACTIONS = st.lists(st.floats(0.0, 1.0, exclude_max=True), min_size=2, max_size=40).map(np.array)
@@ -21,7 +21,6 @@ def breed_some(seed: int) -> list[list[float]]:
     numbers = np.random.default_rng(seed).random((60, 2))
     low, high = np.zeros(60), np.full(60, 9.0)
     out = [
-        winners(30, 60, 2, numbers.reshape(-1)),
         exchanged(numbers[:, 0], 0.5),
         stretches(np.full(30, 7), numbers[:30], 9),
     ]
@@ -74,7 +73,7 @@ def test_other_threads_may_draw_and_breed_meanwhile():
 
 def test_what_was_lent_is_given_back_after_an_error_and_when_nested():
     modules = (deap_bridge.crossover, deap_bridge.mutation, deap_bridge.selection, deap_bridge.emo)
-    outer, inner = Tape(NUMBERS), Picks(np.arange(3))
+    outer, inner = Tape(NUMBERS), Tape(NUMBERS)
 
     def fail_inside() -> None:
         with lent(outer):
@@ -91,21 +90,9 @@ def test_what_was_lent_is_given_back_after_an_error_and_when_nested():
 def test_the_toolbox_is_made_of_deaps_own_operators():
     box = toolbox()
     names = {"exchange": "cxUniform", "cut": "cxTwoPoint", "flip": "mutFlipBit", "replace": "mutUniformInt"}
-    names |= {"bend": "mutPolynomialBounded", "select": "selTournament"}
+    names |= {"bend": "mutPolynomialBounded"}
     for name, operator in names.items():
         assert getattr(box, name).func is getattr(deap_bridge.tools, operator)
-
-
-@given(st.integers(1, 50), st.integers(1, 4), FRACTIONS)
-@settings(deadline=None)
-def test_a_tournament_is_won_by_the_largest_of_those_drawn(n, size, fractions):
-    numbers = fractions[: len(fractions) // size * size]
-    groups = (numbers * n).astype(int).reshape(-1, size)
-    assert winners(n, len(groups), size, numbers).tolist() == [max(group) for group in groups.tolist()]
-
-
-def test_tournaments_prefer_merit():
-    assert np.mean(winners(100, 2000, 2, NUMBERS)) == pytest.approx(99 * 2 / 3, abs=2)  # the mean of the larger of two
 
 
 @given(FRACTIONS, st.floats(0.0, 1.0))

@@ -233,11 +233,11 @@ def test_no_proposal_is_asked_for():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"every": -1}, "`every` must be between 0 and 100000, but was -1"),
-        ({"best": 0}, "`best` must be between 1 and 1000, but was 0"),
-        ({"batches": 0}, "`batches` must be between 1 and 1000"),
-        ({"batch": True}, "`batch` must be a whole number, but was True"),
-        ({"batch": 2.0}, "`batch` must be a whole number, but was 2.0"),
+        ({"every": -1}, "`refine.every` must be at least 0, but was -1"),
+        ({"best": 0}, "`refine.best` must be at least 1, but was 0"),
+        ({"batches": 0}, "`refine.batches` must be at least 1, but was 0"),
+        ({"batch": True}, "`refine.batch` must be a whole number, but was True"),
+        ({"batch": 2.0}, "`refine.batch` must be a whole number, but was 2.0"),
         ({"sampler": "grid"}, "`sampler` must be one of tpe, cmaes, gp, but was 'grid'"),
     ],
 )

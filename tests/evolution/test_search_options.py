@@ -128,6 +128,10 @@ def test_no_island_stands_still_and_migrants_are_told(toy, name):
                 assert (one.locality is None) == restarted
                 if one.locality is not None:
                     assert 0.0 <= one.locality <= 1.0
+                assert 0.0 < one.occupancy <= 1.0
+            assert (
+                result.stats[-1].occupancy == len(np.unique(result.state.keys[result.state.reasons == 0], axis=0)) / 16
+            )
             arrivals = result.births.operator == MIGRANT
             assert [one.n_migrants for one in result.stats] == [int(arrivals.sum()), 0, 0]
             assert all(0 <= one.n_migrants_kept <= one.n_migrants for one in result.stats)

@@ -1,9 +1,12 @@
+import random
+
 import numpy as np
 import pytest
+from deap import tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolution.selection import crowding_distances, feasible, pareto_ranks, standing, survivors
+from evolution.selection import crowding_distances, feasible, pareto_ranks, standing, survivors, winners
 
 
 def slow_ranks(points):
@@ -108,3 +111,27 @@ def test_survivors_are_different_as_far_as_keys_go(seed, n):
         assert len(np.unique(keys[rows], axis=0)) == min(wanted, n_keys)
         for row in rows[:n_keys].tolist():
             assert births[row] == births[(keys == keys[row]).all(axis=1)].min()
+
+
+@given(st.integers(1, 50), st.integers(1, 4), st.integers(1, 30), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_a_tournament_is_that_of_deap(n, size, n_tournaments, seed):
+    class Member:
+        def __init__(self, merit):
+            self.merit = merit
+
+    numbers = np.random.default_rng(seed).random(n_tournaments * size)
+    picks = iter((numbers * n).astype(int).tolist())
+    before = tools.selection.random
+    tools.selection.random = type("Picks", (), {"choice": staticmethod(lambda members: members[next(picks)])})
+    try:
+        theirs = tools.selTournament([Member(row) for row in range(n)], n_tournaments, size, fit_attr="merit")
+    finally:
+        tools.selection.random = before
+    assert before is random
+    assert winners(n, n_tournaments, size, numbers).tolist() == [member.merit for member in theirs]
+
+
+def test_tournaments_prefer_merit():
+    numbers = np.random.default_rng(0).random(4000)
+    assert np.mean(winners(100, 2000, 2, numbers)) == pytest.approx(99 * 2 / 3, abs=2)  # the mean of the larger of two
