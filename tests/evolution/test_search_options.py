@@ -8,10 +8,13 @@ import pytest
 from evolution.advance import advance, found
 from evolution.archive import ArchiveSettings
 from evolution.constraints import Constraint
+from evolution.credit import credited
 from evolution.islands import emigrants, emigrants_from_bytes, emigrants_to_bytes
+from evolution.keys import Place
 from evolution.pedigree import MIGRANT, REFINED, RESTART, births_to_bytes, check_closed, concat
 from evolution.population import state_from_bytes, state_to_bytes
 from evolution.rederivation import rederive
+from evolution.refinement import refine_key
 from evolution.refining import RefineSettings
 from evolution.restarts import RestartSettings
 from evolution.settings import EvolutionSettings
@@ -214,6 +217,22 @@ def test_adaptive_shares_add_up_and_move(toy):
     told = [one.operators for result in results for one in result.stats]
     assert all(sum(shares) == pytest.approx(1.0) for shares in told)
     assert len(set(told)) > 6
+
+
+def test_credit_goes_to_who_bears_children_that_live_on(toy):
+    settings = settings_of("adaptive")
+    evaluate = wide(toy, settings)
+    start = found(1, 0, settings, evaluate).state
+    result = advance(start, evaluate, settings, 1)
+    lived = np.isin(result.births.birth_id, result.state.birth_ids)
+    wanted = credited(start.credit, result.births.operator, lived, result.births.retries)
+    assert 0 < lived.sum() < len(lived)
+    np.testing.assert_array_equal(result.state.credit, wanted)
+
+
+def test_each_parent_is_refined_by_numbers_of_its_own():
+    keys = {refine_key(Place(1, island, generation), birth) for island, generation, birth in np.ndindex(2, 2, 50)}
+    assert len(keys) == 200
 
 
 def test_an_archive_grows_and_its_migrants_are_its_members(toy):
