@@ -6,7 +6,7 @@ random search and hill climbing (search_methods.py). Compared are, of the best s
 (what all four maximise) and the Sharpe ratio on the validation stretch (which none saw); pairs by seed, Wilcoxon's
 signed-rank test, two-sided.
 
-Run: `python benchmarks/experiments/luck.py` (about a quarter of an hour on two cores).
+Run: `python benchmarks/experiments/luck.py` (five minutes on two cores).
 """
 
 import json

@@ -8,7 +8,7 @@ Counted are markets in which at least one candidate was accepted
 - by what people use instead: a Sharpe ratio above 1 in sample; a t-test in sample; the best of the candidates on one
   hold-out, at 5 %.
 
-Run: `python benchmarks/experiments/noise.py` (about half an hour on two cores; it goes on where it was stopped).
+Run: `python benchmarks/experiments/noise.py` (a quarter of an hour on two cores; it goes on where it was stopped).
 """
 
 import json

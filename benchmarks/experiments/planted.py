@@ -5,7 +5,7 @@ counts as found if an elite (all gates, so its lockbox result is significant) ho
 correlation of their positions in the lockbox above 0.5. Beside it: what the last gate alone would have accepted.
 Markets whose rule the grammar can't say, and markets whose edge is smaller than the costs, show what is refused.
 
-Run: `python benchmarks/experiments/planted.py` (about half an hour on two cores; it goes on where it was stopped).
+Run: `python benchmarks/experiments/planted.py` (a quarter of an hour on two cores; it goes on where it was stopped).
 """
 
 import json
