@@ -17,10 +17,9 @@ from fitness.battery import Subject
 from fitness.excess import Benchmark, TimingReturns, timing_returns
 from fitness.folds import Split, Window
 from fitness.pooled import Pool, Segment, pool, pool_measures, pooled_timestamps
-from fitness.statistics import moments
 from fitness.tally import EXIT_REASONS
 from fitness.trace import Trace, trace, trace_buy_and_hold
-from fitness.trial_returns import trial_batches, trial_returns
+from fitness.trial_returns import trial_batches, trial_returns, trial_sharpes
 from strategies.encoding import phenotype_of
 from strategies.strategy import Strategy
 
@@ -137,10 +136,8 @@ class Examiner:
         On the bars as they are, strategies would differ by skill too, wherever there is something to be found.
         """
         luck = Examiner(permuted_market(self._market, seed), bank_bytes=self._bank_bytes, benchmark=self._benchmark)
-        sharpes = np.empty(len(phenotypes))
-        for start, returns in luck.trial_batches(phenotypes):
-            sharpes[start : start + len(returns)] = [moments(row).sharpe for row in returns]
-        return sharpes
+        segments = luck._segments("in_sample")
+        return trial_sharpes(phenotypes, segments, self._market.costs, benchmark=self._benchmark)
 
     def subject(self, phenotype: NDArray[np.float64]) -> Subject:
         """Return a strategy as the bias battery takes it, on the folds; its lockbox and validation stay unseen."""
