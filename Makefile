@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers pytest bench lock clean
+.PHONY: help run test lint types layers pytest pytest-core pytest-cluster chaos bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -50,8 +50,20 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+# Two halves beside each other, because tests are one process each and machines have two cores.
+CLUSTER := tests/cluster tests/soak cluster
+
 pytest: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory -j2 pytest-core pytest-cluster
+
+pytest-core: $(VENV)/.dev
+	$(BIN)/python -m pytest $(CLUSTER:%=--ignore=%)
+
+pytest-cluster: $(VENV)/.dev
+	$(BIN)/python -m pytest $(CLUSTER)
+
+chaos: $(VENV)/.dev ## What is promised at full size: kills, faults, fuzz and simulated schedules (hours)
+	STUDBOOK_CHAOS=1 $(BIN)/python -m pytest -m chaos
 
 bench: $(VENV)/.dev ## Measure against the peers, after showing that both give the same trades
 	$(BIN)/python benchmarks/kernel_vs_vectorbt.py
@@ -65,6 +77,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --pytho
 lock: $(VENV)/.dev ## Pin what pyproject.toml asks for, without addresses
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(subst pyproject.toml,deploy/requirements.in,$(COMPILE)) -c requirements.txt -o deploy/requirements.txt
 
 clean: ## Remove the environment and caches; runs/ and data/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,20 +4,22 @@ A cold cache costs half a minute of compilation, and without this each worker wo
 others, on the same cores. `python -m cluster.compile_ahead PART` compiles one part by using it on a few made-up bars.
 """
 
+import contextlib
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from cluster.kernel_cache import kernel_cache_folder
+from cluster.kernel_cache import kernel_cache_folder, sweep_kernels
 
 if TYPE_CHECKING:
     from fitness.shard import Shard
 
-_DONE: Final = "compiled"
 _N_BARS: Final = 400
 _DAY_US: Final = 86_400_000_000
 TIMEOUT_S: Final = 300.0
@@ -30,7 +32,8 @@ class CompileAhead:
     """
 
     def __init__(self) -> None:
-        self._mark = kernel_cache_folder() / _DONE
+        self._mark = done_mark(kernel_cache_folder())
+        sweep_kernels(self._mark.parent)
         commands = (
             [] if self._mark.exists() else [[sys.executable, "-m", "cluster.compile_ahead", part] for part in PARTS]
         )
@@ -57,6 +60,14 @@ class CompileAhead:
                 self._mark.touch()
 
 
+def done_mark(folder: Path) -> Path:
+    """Return the file that says that everything is compiled for this CPU; nodes with others may share the folder."""
+    from llvmlite import binding
+
+    cpu = f"{binding.get_default_triple()} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
+    return folder / f"compiled-{hashlib.sha256(cpu.encode()).hexdigest()[:12]}"
+
+
 def _evaluation() -> None:
     """What evaluators, promotion and back-tests run."""
     from fitness.bank import FeatureBank
@@ -66,6 +77,7 @@ def _evaluation() -> None:
     from fitness.excess import timing_returns
     from fitness.folds import Window
     from fitness.pooled import Segment, pooled_sharpes
+    from fitness.shared_columns import SharedColumns
     from fitness.statistics import block_sums, overfitting, selection_paths
     from fitness.trace import trace
     from fitness.trial_returns import trial_returns
@@ -81,6 +93,9 @@ def _evaluation() -> None:
     pooled_sharpes(rows, [Segment(shard, windows, bank)], costs)
     found = trace(rows[0], shard, windows[0], costs, bank)
     with_co_movements(rows, shard, windows, costs, bank)
+    shared = SharedColumns("compile", 2**20, keep_free=0)
+    with contextlib.closing(FeatureBank(shard, 2**20, shared=shared)) as sharing:
+        evaluate(rows, shard, windows, costs, sharing)
     timing_returns([found], shard, benchmark="passive", start_equity=costs.start_equity)
     returns = trial_returns(rows, [Segment(shard, windows, bank)], costs, benchmark="passive")
     overfitting(block_sums(returns, 4))

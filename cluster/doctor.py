@@ -229,9 +229,11 @@ def check_mlflow(runs: Path, uri: str | None, *, deep: bool) -> Check:
 
 def check_data(data: Path) -> Check:
     """Shards are there and can be listed."""
+    from fitness.object_store import place_of
     from fitness.shards import list_shards
 
-    shards = list_shards(data) if data.is_dir() else []
+    place = place_of(data)
+    shards = list_shards(place) if place.is_dir() else []
     if not shards:
         return Check(
             "data", "warn", f"no shards in {data}", "run `studbook data sample`, or `studbook data import FILE`"

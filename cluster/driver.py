@@ -10,12 +10,14 @@ from typing import Any
 
 from cluster.executor import Executor
 from cluster.job_config import nearest, settled
-from cluster.journal import JOURNAL_FORMAT, Journal
+from cluster.journal import JOURNAL_FORMAT, Journal, is_being_written
 from cluster.kernel_cache import package_version
 from cluster.market import Market, open_market, require_same_shards, shard_entries
-from cluster.run_folder import journal_path, new_run_folder, sweep
+from cluster.memory import allowed_bytes, memory_plan, require_memory
+from cluster.run_folder import journal_path, new_run_folder, require_job_id, sweep
 from cluster.session import MakeExecutor, Observer, Session, disk_refusal
 from cluster.settings import JobConfig, config_hash, first_difference
+from cluster.tracking_trouble import shown_uri
 from cluster.view import JobView, read_job, view_of
 from cluster.worker import evolution_settings
 from fitness.shard import Shard
@@ -23,7 +25,7 @@ from fitness.timeframes import DAY_US, timeframe_us
 from strategies.errors import ConfigError, JournalError
 from strategies.genes import fingerprint
 
-__all__ = ["MakeExecutor", "Observer", "default_executor", "resume_job", "run_job"]
+__all__ = ["MakeExecutor", "Observer", "begun_job", "default_executor", "require_same_job", "resume_job", "run_job"]
 
 _RESULT_PACKAGES = ("numpy", "numba", "ta-lib", "polars", "deap", "moocore")
 
@@ -32,6 +34,7 @@ def run_job(
     config: JobConfig,
     *,
     root: Path | None = None,
+    job_id: str | None = None,
     observers: Sequence[Observer] = (),
     stop: threading.Event | None = None,
     make_executor: MakeExecutor | None = None,
@@ -41,21 +44,25 @@ def run_job(
     Args:
         config: the job.
         root: folder of the run folders; None takes `output.root`.
+        job_id: name of its run folder; None makes one of name, time and chance.
         observers: called after each journal record; what they raise is told once on stderr and stops nothing.
         stop: set it to stop: what is journalled is kept.
         make_executor: of the job's epochs; None takes what `cluster.executor` names.
 
     Raises:
         ConfigError, DataError: the job can't begin; nothing has been written.
+        UsageError: `job_id` can't be one.
+        JournalError: there is a job of this id.
         ClusterError: no cluster, or an epoch was lost too often; the job can be resumed.
         Interrupted: `stop` was set; the job can be resumed.
     """
     evolution_settings(config)
     market = open_market(config)
     config = settled(with_columns(config, market.shards))
+    _require_room(config, market)
     place = root if root is not None else Path(config.output.root)
     try:
-        run_dir = new_run_folder(place, config.name)
+        run_dir = new_run_folder(place, config.name, job_id)
         journal = Journal.create(journal_path(run_dir))
     except OSError as error:
         raise disk_refusal(error, place) from error
@@ -64,6 +71,28 @@ def run_job(
         session.append("job_created", _creation(config, market))
         session.run(make_executor or default_executor)
     return read_job(run_dir)
+
+
+def begun_job(root: Path, job_id: str) -> JobView | None:
+    """Return the job of this id in `root`, to be resumed; None where it is still to be begun.
+
+    A journal without its first record, left by a driver that was killed as it began, is removed.
+
+    Raises:
+        UsageError: `job_id` can't be one.
+        JournalError: its journal is damaged.
+    """
+    run_dir = root / require_job_id(job_id)
+    path = journal_path(run_dir)
+    if not path.exists():
+        return None
+    try:
+        return read_job(run_dir)
+    except JournalError:
+        if b"\n" in path.read_bytes() or is_being_written(path):
+            raise
+        path.unlink()
+        return None
 
 
 def resume_job(
@@ -96,11 +125,12 @@ def resume_job(
     session: Session | None = None
     try:
         view = view_of(run_dir, records)
-        _require_same_job(view, config)
+        require_same_job(view, config)
         if view.status != "finished":
             market = open_market(view.config)
             require_same_shards(market, view.shards, where=journal_path(run_dir))
             with_columns(view.config, market.shards)
+            _require_room(config or view.config, market)
             session = Session(run_dir, market, journal, records, observers, stop, config)
     finally:
         if session is None:
@@ -126,6 +156,12 @@ def default_executor(config: JobConfig, market: Market, stop: threading.Event) -
     from cluster.ray_executor import RayExecutor
 
     return RayExecutor(config, market)
+
+
+def _require_room(config: JobConfig, market: Market) -> None:
+    """Check that a session of our own has memory for the job; a cluster is asked once it has answered."""
+    if config.cluster.executor == "ray" and config.cluster.address is None:
+        require_memory(memory_plan(config, market), allowed_bytes(config))
 
 
 def with_columns(config: JobConfig, shards: Sequence[Shard]) -> JobConfig:
@@ -156,9 +192,12 @@ def with_columns(config: JobConfig, shards: Sequence[Shard]) -> JobConfig:
 
 
 def _creation(config: JobConfig, market: Market) -> dict[str, Any]:
+    values = config.model_dump(mode="json")
+    if config.tracking.uri:
+        values["tracking"]["uri"] = shown_uri(config.tracking.uri)  # the journal is shown to people: no password
     return {
         "format": JOURNAL_FORMAT,
-        "config": config.model_dump(mode="json"),
+        "config": values,
         "config_hash": config_hash(config),
         "shards": shard_entries(market),
         "gene_table": fingerprint(),
@@ -180,7 +219,13 @@ def _changed_versions(view: JobView) -> dict[str, Any]:
     return {"changed_versions": changed}
 
 
-def _require_same_job(view: JobView, offered: JobConfig | None) -> None:
+def require_same_job(view: JobView, offered: JobConfig | None) -> None:
+    """Check that a journalled job can go on here, and that `offered`, if given, is its job file.
+
+    Raises:
+        JournalError: another version of Studbook began it.
+        ConfigError: `offered` is of another job.
+    """
     where = journal_path(view.run_dir)
     if config_hash(view.config) != view.created["config_hash"]:
         raise JournalError(

@@ -22,6 +22,7 @@ from fitness.evaluate import evaluate
 from fitness.folds import Split, Window
 from fitness.kernel_bars import KernelBars
 from fitness.shard import Shard
+from fitness.shared_columns import SharedColumns
 from fitness.tally import N_TALLY
 
 Rows = NDArray[np.float64]
@@ -140,6 +141,7 @@ class ShardBench:
         bank_bytes: budget of all banks here.
         on_screen: folds of all shards that are on the screen.
         prepared: of each shard what `prepare` makes; by default it is made here.
+        shared: where the banks share columns with other workers of the node; None where they don't.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class ShardBench:
         bank_bytes: int,
         on_screen: OnScreen = (),
         prepared: Sequence[KernelBars | None] = (),
+        shared: SharedColumns | None = None,
     ) -> None:
         self.shares = tuple(shares)
         self._costs = costs
@@ -163,6 +166,7 @@ class ShardBench:
                 bank_bytes=bank_bytes // len(self.shares),
                 on_screen=on_screen[share.shard] if on_screen else (),
                 prepared=ready[share.shard] if ready else None,
+                shared=shared,
             )
             for share in self.shares
         ]
@@ -186,10 +190,11 @@ class _Place:
         bank_bytes: int,
         on_screen: Sequence[int],
         prepared: tuple[Costs, KernelBars] | None,
+        shared: SharedColumns | None,
     ) -> None:
         self._shard, self._split, self._on_screen = shard, split, tuple(on_screen)
         self._validation_bytes = bank_bytes // VALIDATION_PART
-        self._bank = FeatureBank(learnable(shard, split), bank_bytes - self._validation_bytes, prepared)
+        self._bank = FeatureBank(learnable(shard, split), bank_bytes - self._validation_bytes, prepared, shared)
         self._validation_bank: FeatureBank | None = None
 
     def evaluate(self, phenotypes: Rows, segment: Segment, costs: Costs) -> Rows:

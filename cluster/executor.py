@@ -4,12 +4,26 @@ Tasks and replies are frozen values of plain JSON and bytes. They cross the seam
 alike (`to_wire`, `from_wire`), so nothing can be shared by accident and no pickle is involved.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from cluster.wire import from_wire, to_wire
 from strategies.errors import ClusterError
+
+__all__ = [
+    "EpochFailure",
+    "EpochResult",
+    "EpochTask",
+    "Examination",
+    "ExamineTask",
+    "Executor",
+    "Notice",
+    "Reply",
+    "SessionLost",
+    "from_wire",
+    "to_wire",
+]
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,8 @@ class EpochTask:
         generations: generations to breed.
         state: packed state at the end of the epoch before; empty for epoch 0.
         immigrants: packed emigrants of the neighbours, in the order they are taken.
+        quarantine: what must not be evaluated, see `cluster.quarantine`.
+        watched: evaluate in an evaluator of its own, so that a loss tells its suspects.
     """
 
     island: int
@@ -29,6 +45,8 @@ class EpochTask:
     generations: int
     state: bytes
     immigrants: tuple[bytes, ...]
+    quarantine: tuple[bytes, ...] = ()
+    watched: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class EpochResult:
         births: packed births, in order.
         emigrants: packed best few of its end, for the neighbours.
         facts: plain JSON for the journal: counts, statistics of each generation, the best individual's validation.
+        run: where and how it was run, as plain JSON; nothing of it decides anything.
     """
 
     island: int
@@ -50,19 +69,66 @@ class EpochResult:
     births: bytes
     emigrants: bytes
     facts: Mapping[str, Any]
+    run: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class EpochFailure:
-    """An epoch that will never answer and may be run again: `what` died (as "island 1"), and why."""
+    """An epoch that will never answer and may be run again.
+
+    Attributes:
+        island: number of the island.
+        epoch: number of the epoch.
+        what: what died, as "breeder 1".
+        reason: why.
+        suspects: phenotypes (n, N_GENES) that were being evaluated, as bytes; empty where that is not known.
+        segment: what they were evaluated on.
+        watched: whether the task was.
+    """
 
     island: int
     epoch: int
     what: str
     reason: str
+    suspects: bytes = b""
+    segment: str = "folds"
+    watched: bool = False
 
 
-Reply = EpochResult | EpochFailure
+@dataclass(frozen=True)
+class ExamineTask:
+    """Evaluate the suspects of an epoch one by one, each alone; fields as in `EpochFailure`."""
+
+    island: int
+    epoch: int
+    suspects: bytes
+    segment: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What came of an `ExamineTask`, with its suspects: place among them and reason of each one that is poisonous."""
+
+    island: int
+    epoch: int
+    poison: tuple[tuple[int, str], ...]
+    suspects: bytes = b""
+    segment: str = "folds"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that happened to the cluster, to be journalled as it is: a kind of record and its data."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+Reply = EpochResult | EpochFailure | Examination | Notice
+
+
+class SessionLost(ClusterError):  # noqa: N818 - what happened, rather than what is wrong
+    """Nothing is left of what an executor ran on; a new executor may find or make another."""
 
 
 class Executor(Protocol):
@@ -70,12 +136,21 @@ class Executor(Protocol):
 
     An implementation must answer every submitted task at least once through `wait`, in any order: with its result, or
     with an `EpochFailure` if what ran it died, in which case the same task may be submitted again at once and must find
-    a working place. It may answer a task twice. An ordinary exception of the task itself (a bug, bad data) is raised by
-    `wait`. After `close` nothing it started is running; closing twice is nothing.
+    a working place. It may answer a task twice. An `ExamineTask` is answered by an `Examination`, or by an
+    `EpochFailure` of its epoch. Bad data and refused settings (a `StudbookError` of the task itself) are raised by
+    `wait`, and so is `SessionLost`. Notices come as they come. After `close` nothing it started is running; closing
+    twice is nothing.
+
+    A task brings its population along. So epochs that an executor does not want yet are kept as mere numbers by whoever
+    submits; an executor must take a task all the same.
     """
 
-    def submit(self, task: EpochTask) -> None:
+    def submit(self, task: EpochTask | ExamineTask) -> None:
         """Take a task and return at once."""
+        ...
+
+    def wants(self) -> bool:
+        """Return whether another epoch would be of use now; one is, at least, where none is under way or waits."""
         ...
 
     def wait(self, timeout_s: float) -> tuple[Reply, ...]:
@@ -85,47 +160,3 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop everything this executor started."""
         ...
-
-
-Message = TypeVar("Message", EpochTask, EpochResult, EpochFailure)
-
-
-def to_wire(message: EpochTask | EpochResult | EpochFailure) -> bytes:
-    """Return the message as bytes: header length, JSON header, then its byte strings one after the other."""
-    header: dict[str, Any] = {"type": type(message).__name__}
-    blobs: list[bytes] = []
-    for field in fields(message):
-        value = getattr(message, field.name)
-        if isinstance(value, bytes):
-            header[field.name], value = {"blobs": [len(value)], "one": True}, [value]
-            blobs += value
-        elif isinstance(value, tuple):
-            header[field.name] = {"blobs": [len(blob) for blob in value], "one": False}
-            blobs += value
-        else:
-            header[field.name] = {"json": value}
-    text = json.dumps(header, allow_nan=False).encode()
-    return b"".join([len(text).to_bytes(8, "little"), text, *blobs])
-
-
-def from_wire(kind: type[Message], data: bytes) -> Message:
-    """Return the message that `to_wire` wrote.
-
-    Raises:
-        ClusterError: the bytes are another kind of message.
-    """
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    if header.pop("type") != kind.__name__:
-        raise ClusterError(f"A message must be a {kind.__name__}, but was {json.loads(data[8:start])['type']} (wire).")
-    values: dict[str, Any] = {}
-    for name, part in header.items():
-        if "json" in part:
-            values[name] = part["json"]
-            continue
-        blobs = []
-        for size in part["blobs"]:
-            blobs.append(data[start : start + size])
-            start += size
-        values[name] = blobs[0] if part["one"] else tuple(blobs)
-    return kind(**values)

@@ -4,13 +4,19 @@
 and breeds `epoch_generations` generations on; every later epoch breeds on from the one before. Migration is fenced, not
 timed: epoch `e` of an island takes the emigrants of its neighbours' epoch `e - lag`, whenever these were finished. So
 the inputs of an epoch, and with them its births, do not depend on who was slow, who died or what came twice.
+
+An epoch that is lost is run again. Lost twice, it is *watched*, which tells what was being evaluated when it was lost a
+third time: those genomes are *examined* one by one, and who kills or hangs is put aside for good (`quarantine.py`).
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from evolution import islands
 
 EpochKey = tuple[int, int]
+LOSSES_BEFORE_SUSPICION: Final = 2
+"""An epoch lost so often is watched: workers die of many things, but seldom twice at the same place."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,25 @@ class EpochFinished:
 
 @dataclass(frozen=True)
 class EpochLost:
-    """An epoch will never answer: its worker died, or took too long."""
+    """An epoch will never answer: its worker died, or took too long.
+
+    `suspects`: it is known which genomes were being evaluated. `watched`: it was evaluated by an evaluator of its own.
+    """
 
     island: int
     epoch: int
     reason: str
+    suspects: bool = False
+    watched: bool = False
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The suspects of an epoch were looked at one by one; `found` says whether any is poisonous."""
+
+    island: int
+    epoch: int
+    found: bool
 
 
 @dataclass(frozen=True)
@@ -55,16 +75,28 @@ class Promoted:
     """The candidates are judged and their records are in the journal."""
 
 
-Event = Started | EpochFinished | EpochLost | Promoted
+Event = Started | EpochFinished | EpochLost | Examined | Promoted
 
 
 @dataclass(frozen=True)
 class RunEpoch:
-    """Run this epoch; `sources` are the (island, epoch) whose emigrants it takes."""
+    """Run this epoch; `sources` are the (island, epoch) whose emigrants it takes.
+
+    `watched`: evaluate in an evaluator of its own, so that it is known which genomes were being evaluated if that dies.
+    """
 
     island: int
     epoch: int
     sources: tuple[EpochKey, ...]
+    watched: bool = False
+
+
+@dataclass(frozen=True)
+class Examine:
+    """Look at the suspects of this epoch one by one."""
+
+    island: int
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +118,7 @@ class GiveUp:
     reason: str
 
 
-Command = RunEpoch | Promote | Finish | GiveUp
+Command = RunEpoch | Examine | Promote | Finish | GiveUp
 
 
 @dataclass(frozen=True)
@@ -116,6 +148,8 @@ def apply(state: JobState, event: Event) -> tuple[JobState, tuple[Command, ...]]
             return _epoch_finished(state, event)
         case EpochLost():
             return _epoch_lost(state, event)
+        case Examined():
+            return _examined(state, event)
         case Promoted():
             return _finish(state) if state.phase == "promoting" else (state, ())
 
@@ -142,7 +176,19 @@ def _epoch_lost(state: JobState, event: EpochLost) -> tuple[JobState, tuple[Comm
     state = replace(state, losses={**state.losses, key: n_lost})
     if n_lost > state.plan.max_repairs:
         return replace(state, phase="failed", running=state.running - {key}), (GiveUp(*key, event.reason),)
-    return state, (RunEpoch(*key, sources_of(state.plan, *key)),)
+    once_more = n_lost >= LOSSES_BEFORE_SUSPICION
+    if event.suspects and (once_more or event.watched):
+        return state, (Examine(*key),)
+    return state, (RunEpoch(*key, sources_of(state.plan, *key), watched=once_more),)
+
+
+def _examined(state: JobState, event: Examined) -> tuple[JobState, tuple[Command, ...]]:
+    key = (event.island, event.epoch)
+    if state.phase != "breeding" or key not in state.running:
+        return state, ()
+    if event.found:  # what was poisonous is out of the way: nobody's losses count any more
+        state = replace(state, losses={})
+    return state, (RunEpoch(*key, sources_of(state.plan, *key), watched=event.found),)
 
 
 def _go_on(state: JobState) -> tuple[JobState, tuple[Command, ...]]:

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from cluster.breeding_config import FLOOR, BreedingSettings, ScreenSection, SpeciesShares
 from cluster.config_section import Fraction, Section, nearest
+from fitness.object_store import checked_url
+from strategies.errors import ConfigError
 
 __all__ = ["POOL", "BreedingSettings", "GateSettings", "JobConfig", "ScreenSection", "ShardName", "nearest", "settled"]
 
@@ -52,7 +54,7 @@ class ShardName(Section):
 
 
 class DataSettings(Section):
-    """Which bars: the folder, whether the bundled samples are written into it on demand, and the shards.
+    """Which bars: the folder or URL, whether the bundled samples are written into it on demand, and the shards.
 
     `start` is the first day that is used, `end` the first one that is not any more.
     """
@@ -63,6 +65,16 @@ class DataSettings(Section):
     start: Day | None = None
     end: Day | None = None
     shards: Annotated[tuple[ShardName, ...], Field(strict=False, min_length=1)]
+
+    @field_validator("root")
+    @classmethod
+    def _is_a_folder_or_a_plain_url(cls, root: str) -> str:
+        if "://" in root:
+            try:
+                checked_url(root)
+            except ConfigError as error:
+                raise ValueError(f"can't be used: {error}") from None
+        return root
 
     @field_validator("shards")
     @classmethod
@@ -173,22 +185,36 @@ class PortfolioSettings(Section):
 
 
 class ClusterSettings(Section):
-    """Where a job runs. Nothing here changes its result."""
+    """Where a job runs. Nothing here changes its result.
+
+    `workers` are evaluator processes, one CPU each: as many as there is room for at first, more as nodes join. `group`
+    is how many of them share the shards of a job between them (null: chosen by the number of islands and workers).
+    `repairs` is how often one epoch may be lost, `timeout_s` how long one evaluation of a brood may take,
+    `genome_timeout_s` one genome alone, when it is examined for having killed a worker. `bank_mib` bounds the feature
+    banks of a worker, `memory_mib` all that the job takes on one node of Ray (null: three quarters of what it has).
+    """
 
     executor: Literal["ray", "serial"] = "ray"
     workers: Annotated[int, Field(ge=1, le=100_000)] = 2
+    group: Annotated[int, Field(ge=1, le=100_000)] | None = None
     address: str | None = None
     repairs: Annotated[int, Field(ge=0)] = 5
     timeout_s: Annotated[float, Field(gt=0.0)] = 900.0
+    genome_timeout_s: Annotated[float, Field(gt=0.0)] = 60.0
     bank_mib: Annotated[int, Field(ge=1)] = 256
+    memory_mib: Annotated[int, Field(ge=64)] | None = None
 
 
 class TrackingSettings(Section):
-    """Where the story of a job is told besides its journal."""
+    """Where the story of a job is told besides its journal.
+
+    `system_metrics` adds what the driver's machine is doing (CPU, memory, disk, network), every ten seconds.
+    """
 
     enabled: bool = True
     uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] = "studbook"
+    system_metrics: bool = False
 
 
 class OutputSettings(Section):

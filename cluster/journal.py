@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from strategies.errors import JournalError, StudbookError
 
-JOURNAL_FORMAT = 4
+JOURNAL_FORMAT = 5
 FILE_NAME = "journal.jsonl"
 GENESIS = "0" * 64
 _SEAL = ',"hash":"'
@@ -78,17 +78,17 @@ def read_journal(path: Path) -> Reading:
     records: list[Record] = []
     previous = GENESIS
     for number, line in enumerate(content[:end].split(b"\n")[:-1], start=1):
-        record = _parse(line, n=number - 1, previous=previous)
+        record = record_in(line, n=number - 1, previous=previous)
         if isinstance(record, str):
             raise JournalError(f"Every line of a journal must be whole, but was not: {record} ({path}, line {number}).")
         records.append(record)
-        previous = _hash_of(line)
+        previous = hash_of(line)
     tail = content[end:]
     for line in (tail, tail[:-1]):  # whole but for its newline: lost, or turned into another byte
-        record = _parse(line, n=len(records), previous=previous)
+        record = record_in(line, n=len(records), previous=previous)
         if tail and isinstance(record, Record):
             whole = (*records, record)
-            return Reading(whole, _hash_of(line), end + len(line), lacks_newline=True, torn=False)
+            return Reading(whole, hash_of(line), end + len(line), lacks_newline=True, torn=False)
     if not records:
         raise JournalError(f"A journal must hold at least its first record, but held no complete line ({path}).")
     return Reading(tuple(records), previous, end, lacks_newline=False, torn=bool(tail))
@@ -159,7 +159,7 @@ class Journal:
                 f"The journal must be writable, but was not: {error.strerror} ({self.path}). "
                 "Nothing before this record is lost; mend the disk, then `studbook resume`."
             ) from error
-        self._n, self._previous, self._size = self._n + 1, _hash_of(line[:-1]), self._size + len(line)
+        self._n, self._previous, self._size = self._n + 1, hash_of(line[:-1]), self._size + len(line)
         return record
 
     def close(self) -> None:
@@ -232,11 +232,13 @@ def _line(record: Record, previous: str) -> bytes:
     return f'{body[:-1]}{_SEAL}{digest}"}}\n'.encode()
 
 
-def _hash_of(line: bytes) -> str:
+def hash_of(line: bytes) -> str:
+    """Return the hash at the end of a good line, given without its newline."""
     return line[-66:-2].decode("ascii")
 
 
-def _parse(line: bytes, *, n: int, previous: str) -> Record | str:
+def record_in(line: bytes, *, n: int, previous: str) -> Record | str:
+    """Return the record of a line without its newline, or why it is not the n-th of the chain."""
     seal = line[-_SEAL_LENGTH:]
     if not seal.startswith(_SEAL.encode()) or not seal.endswith(b'"}'):
         return "it does not end with its hash"

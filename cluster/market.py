@@ -12,6 +12,7 @@ import numpy as np
 from cluster.job_config import CostSettings, JobConfig
 from fitness.costs import BPS, Costs
 from fitness.folds import Split
+from fitness.object_store import Place, place_of
 from fitness.shards import Shard, load_shard, shard_path
 from fitness.timeline import split_together
 from strategies.errors import ConfigError, JournalError
@@ -43,8 +44,10 @@ def open_market(config: JobConfig) -> Market:
 
     Raises:
         DataError: a shard is missing or damaged, or has too few bars for the split.
+        ConfigError: `data.root` is a URL that can't be used.
+        ClusterError: the object store of `data.root` does not answer or does not let us in.
     """
-    root = Path(config.data.root)
+    root = place_of(config.data.root)
     if config.data.source == "bundled":
         _write_bundled(config, root)
     first, last = config.data.start, config.data.end
@@ -120,7 +123,7 @@ def iso_time(microseconds: int | np.int64) -> str:
     return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC).isoformat()
 
 
-def _write_bundled(config: JobConfig, root: Path) -> None:
+def _write_bundled(config: JobConfig, root: Place) -> None:
     from fitness.samples import RANDOM_WALK, write_samples
 
     seed = config.data.random_walk_seed

@@ -1,15 +1,18 @@
 """Progress of a job as an observer of its journal: a live panel on a terminal, an occasional line elsewhere.
 
-Everything is written to stderr. `Standing` is what the records so far add up to; the displays only draw it.
+Everything is written to stderr. What the records so far add up to is a `Standing`; the displays only draw it. Whatever
+broke or was mended is told when it happens.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cluster.report.numbers import NOTHING, as_number, count, duration
+from cluster.happenings import sentence_of
+from cluster.report.numbers import NOTHING, count, duration
+from cluster.standing import Standing, Stopwatch
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -19,147 +22,13 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 5.0
 FRAMES_A_SECOND = 4
 BAR_WIDTH = 28
-
-
-@dataclass
-class IslandStanding:
-    """Where one island stands after its last finished epoch."""
-
-    generation: int = -1
-    best: float | None = None
-    validation: float | None = None
-    diversity: float | None = None
-    n_families: int = 0
-    species: dict[str, int] = field(default_factory=dict)
-    screen: str = ""
-    agreement: float | None = None
-
-
-@dataclass
-class Standing:
-    """What the records so far add up to."""
-
-    phase: str = "starting"
-    objective: str = "objective"
-    n_islands: int = 0
-    generations: int = 0
-    n_births: int = 0
-    n_evaluated: int = 0
-    n_screened_out: int = 0
-    n_repairs: int = 0
-    islands: dict[int, IslandStanding] = field(default_factory=dict)
-
-    def take(self, record: "Record") -> None:
-        """Add one record; kinds that say nothing about progress are passed over."""
-        data = record.data
-        if record.kind == "job_created":
-            self._begin(data)
-        elif record.kind == "resumed":
-            self.phase = "breeding"
-        elif record.kind == "epoch_finished":
-            self._epoch(data)
-        elif record.kind == "repair":
-            self.n_repairs += 1
-        elif record.kind == "candidates_chosen":
-            self.phase = "judging the candidates"
-        elif record.kind == "lockbox_read":
-            self.phase = "reading the lockbox"
-        elif record.kind == "interrupted":
-            self.phase = "interrupted"
-        elif record.kind == "job_finished":
-            self.phase = "finished"
-
-    def _begin(self, data: Mapping[str, Any]) -> None:
-        breeding = data["config"]["evolution"]
-        self.phase = "founding"
-        self.n_islands = breeding["islands"]
-        self.generations = breeding["generations"]
-        self.objective = breeding["objectives"][0]
-        self.islands = {island: IslandStanding() for island in range(self.n_islands)}
-
-    def _epoch(self, data: Mapping[str, Any]) -> None:
-        island = self.islands.setdefault(data["island"], IslandStanding())
-        last = data["stats"][-1]
-        island.generation = last["generation"]
-        island.best = as_number((last["best"] or {}).get(self.objective))
-        island.validation = as_number((data.get("validation_best") or {}).get("sharpe"))
-        island.diversity = as_number(last["gene_spread"])
-        island.n_families = last["n_families"]
-        island.species = {name: one["n"] for name, one in last["species"].items()}
-        self.n_births += data["n_births"]
-        self.n_evaluated += data["n_evaluated"]
-        self.n_screened_out += data["n_screened_out"]
-        for one in data["screen"]:
-            island.screen = "off" if one["turned_off"] else one["mode"]
-            island.agreement = island.agreement if one["mean_agreement"] is None else one["mean_agreement"]
-        done = self.share_done() >= 1.0
-        self.phase = "judging the candidates" if done else "breeding"
-
-    def generations_done(self) -> int:
-        """Return generations bred after the founders, over all islands."""
-        return sum(max(island.generation, 0) for island in self.islands.values())
-
-    def share_done(self) -> float:
-        """Return the share of the breeding that is done, 0 to 1."""
-        total = self.generations * self.n_islands
-        return self.generations_done() / total if total else 0.0
-
-    def best(self) -> IslandStanding | None:
-        """Return the island with the best strategy in sample."""
-        found = [island for island in self.islands.values() if island.best is not None]
-        return max(found, key=lambda island: island.best or 0.0, default=None)
-
-
-class Stopwatch:
-    """Rates and time left, counted from the first look on: what an earlier process did is no speed of ours.
-
-    Starting processes and compiling kernels is none either: `warm` begins the count of rates anew once every island has
-    answered, and before that no time left is told.
-    """
-
-    def __init__(self, standing: Standing, clock: Callable[[], float] = time.monotonic) -> None:
-        self._standing = standing
-        self._clock = clock
-        self.restart()
-
-    def restart(self) -> None:
-        """Count from now on."""
-        self._start = self._clock()
-        self.is_warm = False
-        self._count()
-
-    def warm(self) -> None:
-        """Count rates from now on, the time that went by from the start."""
-        self.is_warm = True
-        self._count()
-
-    def _count(self) -> None:
-        self._since = self._clock()
-        self._evaluated = self._standing.n_evaluated
-        self._done = self._standing.generations_done()
-
-    def elapsed_s(self) -> float:
-        """Return seconds since the start of the count."""
-        return self._clock() - self._start
-
-    def evaluations_per_s(self) -> float | None:
-        """Return strategies evaluated a second, None before the first."""
-        fresh = self._standing.n_evaluated - self._evaluated
-        seconds = self._clock() - self._since
-        return fresh / seconds if fresh and seconds > 0 else None
-
-    def left_s(self) -> float | None:
-        """Return the seconds of breeding that are left at the speed so far, None before it is known."""
-        done = self._standing.generations_done() - self._done
-        if not done:
-            return None
-        total = self._standing.generations * self._standing.n_islands
-        return (self._clock() - self._since) * (total - self._standing.generations_done()) / done
+TOLD = 4
+TOLD_AT_ONCE = frozenset({"repair", "quarantined", "stall", "workers"})
 
 
 def headline(standing: Standing, watch: Stopwatch) -> str:
     """Return the standing in one line."""
-    parts = (pace(standing, watch), merit(standing), species(standing), screening(standing))
+    parts = (pace(standing, watch), merit(standing), species(standing), screening(standing), troubles(standing))
     return "; ".join(part for part in parts if part)
 
 
@@ -213,28 +82,47 @@ def screening(standing: Standing) -> str:
     return f"screen on for {n_on} of {count(len(screened), 'island')}, {lowest}, {share:.0%} screened out"
 
 
+def troubles(standing: Standing) -> str:
+    """Return what broke, stalled or is missing, such as "2 repairs, 3 of 4 workers"; empty where all is well."""
+    counted = (
+        (standing.n_repairs, "repair"),
+        (standing.n_quarantined, "strategy put aside", "strategies put aside"),
+        (standing.n_stalls, "stall"),
+    )
+    parts = [count(*words) for words in counted if words[0]]
+    present, wanted = standing.workers_present, standing.workers_wanted
+    if present is not None and wanted is not None and present < wanted:
+        parts.append(f"{present} of {wanted} workers")
+    return ", ".join(parts)
+
+
 def shown(value: float | None) -> str:
     """Return a figure with two decimals, a dash for none."""
     return NOTHING if value is None else f"{value:.2f}"
 
 
 class Progress:
-    """An observer that shows progress on `console` (stderr), and a context manager around the run."""
+    """An observer that shows progress on `console` (stderr), and a context manager around the run.
 
-    def __init__(self, console: "Console", *, clock: Callable[[], float] = time.monotonic) -> None:
+    A quiet one keeps count and shows nothing, where something else tells the story.
+    """
+
+    def __init__(self, console: "Console", *, clock: Callable[[], float] = time.monotonic, quiet: bool = False) -> None:
         self.standing = Standing()
         self.watch = Stopwatch(self.standing, clock)
         self._console = console
+        self._quiet = quiet
         self._clock = clock
         self._said_at = clock()
         self._phase = ""
         self._screens: list[str] = []
         self._answered: set[int] = set()
+        self._told: deque[str] = deque(maxlen=TOLD)
         self._live: Any = None
 
     def __enter__(self) -> Self:
         """Begin to show, on a terminal."""
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._quiet:
             from rich.live import Live
 
             self._live = Live(
@@ -254,7 +142,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Show what is being done now, such as what takes long at the start."""
         self.standing.phase = text
-        if self._live is None:
+        if self._live is None and not self._quiet:
             self._console.print(text)
             self._phase = text
 
@@ -267,8 +155,19 @@ class Progress:
             self._answered.add(record.data["island"])
             if len(self._answered) == self.standing.n_islands:
                 self.watch.warm()
+        if self._quiet:
+            return
+        self._tell(record)
         if self._live is None:
             self._line()
+
+    def _tell(self, record: "Record") -> None:
+        """Say at once what broke and what was done about it."""
+        sentence = sentence_of(record) if record.kind in TOLD_AT_ONCE else ""
+        if sentence and self._live is None:
+            self._console.print(sentence, soft_wrap=True)
+        elif sentence:
+            self._told.append(f"{record.at[11:19]}  {sentence}")
 
     def prime(self, records: "tuple[Record, ...]") -> None:
         """Take the records of an earlier process, before a resume, without showing them."""
@@ -301,6 +200,7 @@ class Progress:
         parts: list[RenderableType] = [bar, Text(pace(self.standing, self.watch), style="bold")]
         lines = (merit(self.standing), species(self.standing), screening(self.standing))
         parts += [Text(line) for line in lines if line]
+        parts += [Text(line, style="yellow") for line in (troubles(self.standing), *self._told) if line]
         if any(island.generation >= 0 for island in self.standing.islands.values()):
             parts.append(self._island_table())
         return Group(*parts)

@@ -11,14 +11,16 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from cluster.kernel_cache import kernel_cache_folder
+from cluster.ray_address import require_scheme
+from cluster.ray_start import lean_start, read_environment, session_folder, tidied
 from cluster.reaper import VARIABLE, reaped
-from strategies.errors import ClusterError
+from strategies.errors import ClusterError, StudbookError
 
-OBJECT_STORE_BYTES = 256 * 2**20
+OBJECT_STORE_BYTES = 128 * 2**20
 _ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -28,45 +30,36 @@ def actor_environment() -> dict[str, str]:
 
 
 @contextmanager
-def ray_session(*, address: str | None, n_cpus: int) -> Iterator[Any]:
+def ray_session(*, address: str | None, n_cpus: int, object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
     """Open Ray and yield the module; close what was opened, also on failure. A session that is open is borrowed.
 
     Args:
         address: of a running cluster, as "auto" or "HOST:6379"; None starts a session on this machine.
         n_cpus: logical CPUs of a session of our own.
+        object_store_bytes: and the size of its object store.
 
     Raises:
         ClusterError: no cluster answers at the address, or Ray does not start here.
     """
-    with fenced_stdout(), reaped() as watched:
+    with fenced_stdout(), tidied() as claim, reaped() as watched:
         with _environment(_session_variables(own=address is None) | {VARIABLE: watched.mark}):
             import ray
 
             borrowed = ray.is_initialized()
             if not borrowed:
+                read_environment()
                 with _own_signal_handlers():
-                    _start(ray, address, n_cpus)
+                    _start(ray, address, n_cpus, object_store_bytes)
                 if address is None:
-                    watched.add_folder(ray.get_runtime_context().get_session_name())
+                    folder = session_folder(ray)
+                    claim(folder)
+                    watched.add_folder(folder.name)
         try:
             yield ray
         finally:
             if not borrowed:
-                ray.shutdown()
-
-
-def require_cpus(ray: Any, n_workers: int) -> None:
-    """Check that the cluster has a CPU for every worker: actors that ask for more would wait for ever, silently.
-
-    Raises:
-        ClusterError: it has not; the text says how many there are and what to set.
-    """
-    there = int(ray.cluster_resources().get("CPU", 0))
-    if there < n_workers:
-        raise ClusterError(
-            f"`cluster.workers` must be at most the CPUs of the cluster, but was {n_workers} of {there}. "
-            f"Set `cluster.workers: {max(there, 1)}`, or add nodes."
-        )
+                with _own_signal_handlers():
+                    ray.shutdown()
 
 
 def probe_session(address: str | None = None) -> str:
@@ -96,7 +89,7 @@ def fenced_stdout() -> Iterator[None]:
 
 @contextmanager
 def _own_signal_handlers() -> Iterator[None]:
-    """Put back the handlers that Ray replaces with its own, which would end the process in the middle of things."""
+    """Put back the handlers that Ray replaces, as it starts and as it ends: its own end the process without a word."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -112,12 +105,16 @@ def _session_variables(*, own: bool) -> dict[str, str | None]:
     variables: dict[str, str | None] = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
+        "RAY_task_events_report_interval_ms": "0",  # or its server keeps a record of every task, and grows
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "600",  # longer than `ray_watch` waits: we end the job, not Ray us
         "PYTHONDONTWRITEBYTECODE": None,  # or every worker compiles every import again at each start
     }
     if own:
         token = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
         variables |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_ADDRESS": None}
         variables |= actor_environment()  # inherited by every process of the session, faster than a runtime_env
+    else:
+        variables["RAY_gcs_server_port_wait_time_s"] = "1"  # one try of 40 s, not 20: a wrong address took 14 minutes
     return variables
 
 
@@ -139,20 +136,31 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _start(ray: Any, address: str | None, n_cpus: int) -> None:
+def _start(ray: Any, address: str | None, n_cpus: int, object_store_bytes: int = OBJECT_STORE_BYTES) -> None:
     common: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "ignore_reinit_error": False}
     try:
         if address is None:
-            with _on_loopback():
-                ray.init(num_cpus=n_cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **common)
+            with _on_loopback(), lean_start():
+                # "local": else Ray takes whatever cluster `ray start` has left the address of in its folder
+                own = {"num_cpus": n_cpus, "include_dashboard": False, "object_store_memory": object_store_bytes}
+                ray.init(address="local", **own, **common)
         else:
-            ray.init(address=address, runtime_env={"env_vars": actor_environment()}, **common)
+            require_scheme(address)
+            with _on_loopback() if _is_here(address) else nullcontext():
+                ray.init(address=address, runtime_env={"env_vars": actor_environment()}, **common)
+    except StudbookError:
+        raise
     except Exception as error:
         place = f"at {address}" if address else "on this machine"
         raise ClusterError(
             f"Ray must answer {place}, but did not: {type(error).__name__}: {_first_line(error)}. "
             "Check the address and RAY_AUTH_TOKEN, or set `cluster.executor: serial`."
         ) from error
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this machine's loopback, which Ray would turn into the outer one."""
+    return address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]")
 
 
 @contextmanager

@@ -10,24 +10,52 @@ from typing import Any
 
 from cluster.executor import EpochResult
 from cluster.journal import FILE_NAME
-from fitness.files import TEMPORARY_SUFFIX, atomic_write_bytes, make_folder
-from strategies.errors import JournalError
+from fitness.files import TEMPORARY_SUFFIX, atomic_write_files, make_folder, sync_folder
+from strategies.errors import JournalError, UsageError
 
 BIRTHS_FILE = "births.parquet"
 CANDIDATES = "candidates"
 ELITES = "elites"
 EPOCHS = "epochs"
 _EPOCH_FILE = re.compile(rf"{EPOCHS}/i\d{{3,}}-e\d{{4,}}\.(births|state|emigrants)")
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
-def new_run_folder(root: Path, name: str) -> Path:
-    """Return a new folder `root/NAME-UTC stamp-4 hex digits`; its name is the job's id."""
+def new_run_folder(root: Path, name: str, job_id: str | None = None) -> Path:
+    """Return a new folder in `root`; its name is the job's id: `job_id`, or NAME-UTC stamp-4 hex digits.
+
+    A folder that a killed driver made and left empty is taken over.
+
+    Raises:
+        UsageError: `job_id` can't be one, or something else is in its folder.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    folder = root / f"{name}-{stamp}-{secrets.token_hex(2)}"
+    folder = root / (f"{name}-{stamp}-{secrets.token_hex(2)}" if job_id is None else require_job_id(job_id))
     make_folder(root)
-    folder.mkdir()
+    folder.mkdir(exist_ok=job_id is not None)
+    sync_folder(root)
+    others = sorted(path.name for path in folder.iterdir() if path.name != EPOCHS)
+    if others and FILE_NAME not in others:
+        raise UsageError(
+            f"`--id` must name a job or a folder that is still to be made, but {others[0]} and no journal was in "
+            f"{folder}. Choose another id."
+        )
     make_folder(folder / EPOCHS)
     return folder
+
+
+def require_job_id(text: str) -> str:
+    """Return `text`, which may be the name of a run folder.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not _JOB_ID.fullmatch(text) or text == "latest":
+        raise UsageError(
+            "`--id` must be 1 to 128 letters, digits, `_`, `-` or `.`, the first no sign, and not `latest`, "
+            f"but was {text!r}; as in --id btc-2026."
+        )
+    return text
 
 
 def journal_path(run: Path) -> Path:
@@ -38,12 +66,12 @@ def journal_path(run: Path) -> Path:
 def write_epoch(run: Path, result: EpochResult) -> dict[str, Any]:
     """Return what the journal says of an epoch's three files, once they are on disk; an older try is overwritten."""
     counts = {"births": result.facts["n_births"], "emigrants": result.facts["n_emigrants"]}
+    contents: dict[str, bytes] = {kind: getattr(result, kind) for kind in ("births", "state", "emigrants")}
+    names = {kind: epoch_file(result.island, result.epoch, kind) for kind in contents}
+    atomic_write_files(run / EPOCHS, {Path(names[kind]).name: content for kind, content in contents.items()})
     entries: dict[str, Any] = {}
-    for kind in ("births", "state", "emigrants"):
-        content: bytes = getattr(result, kind)
-        name = epoch_file(result.island, result.epoch, kind)
-        atomic_write_bytes(run / name, content)
-        entries[kind] = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
+    for kind, content in contents.items():
+        entries[kind] = {"file": names[kind], "sha256": hashlib.sha256(content).hexdigest()}
         if kind in counts:
             entries[kind]["n"] = counts[kind]
     return entries

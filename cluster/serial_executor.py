@@ -4,10 +4,11 @@ import threading
 from collections import deque
 
 from cluster.evaluation import EvaluateTallies, Rows, Segment, ShardBench, assign, gather
-from cluster.executor import EpochResult, EpochTask, Reply, from_wire, to_wire
+from cluster.executor import EpochResult, EpochTask, ExamineTask, Reply, from_wire, to_wire
 from cluster.job_config import JobConfig
 from cluster.market import Market
 from cluster.worker import Breeding, breeding_from_json, breeding_to_json, on_screen_of, run_epoch
+from strategies.errors import ClusterError
 
 
 class SerialExecutor:
@@ -25,9 +26,18 @@ class SerialExecutor:
         self._stop = stop or threading.Event()
         self._queue: deque[bytes] = deque()
 
-    def submit(self, task: EpochTask) -> None:
-        """Put a task at the end of the queue."""
+    def submit(self, task: EpochTask | ExamineTask) -> None:
+        """Put a task at the end of the queue. What kills this process can't be examined in it."""
+        if isinstance(task, ExamineTask):
+            raise ClusterError(
+                "Genomes must be examined in processes of their own, but there is only one. "
+                "Resume with `--executor ray`."
+            )
         self._queue.append(to_wire(task))
+
+    def wants(self) -> bool:
+        """Return whether nothing is queued."""
+        return not self._queue
 
     def wait(self, timeout_s: float) -> tuple[Reply, ...]:
         """Run the first task of the queue to its end, however long that takes, and return its result."""

@@ -1,21 +1,20 @@
 """Job files: YAML text to a frozen `JobConfig`, and every way in which a job file can be wrong, said by name.
 
 The environment may only say *where* a job runs (`RAY_ADDRESS`, `MLFLOW_TRACKING_URI`); an unknown key is an error that
-names its nearest known neighbour.
+names its nearest known neighbour. The YAML itself is read by `job_yaml.py`.
 """
 
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from cluster.job_config import JobConfig, ShardName, nearest
+from cluster.job_yaml import read_yaml
 from strategies.errors import ConfigError
 
 __all__ = [
@@ -28,7 +27,10 @@ __all__ = [
     "with_environment",
 ]
 
-MAX_CONFIG_BYTES = 1 << 20
+MOST_COMPLAINTS: Final = 20
+_MOST_SHOWN: Final = 100
+_MOST_SAID: Final = 400
+_MOST_BITS: Final = 300
 
 
 def load_config(path: Path, *, environment: Mapping[str, str] | None = None) -> JobConfig:
@@ -37,11 +39,7 @@ def load_config(path: Path, *, environment: Mapping[str, str] | None = None) -> 
     Raises:
         ConfigError: the file is missing, not YAML, not a mapping, or a key or value in it breaks a rule.
     """
-    text = _read(path)
-    try:
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"A job file must be YAML, but was not ({path}{_yaml_place(error)}).") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         kind = "empty" if values is None else f"a {_kind(values)}"
         raise ConfigError(f"A job file must be a mapping of keys to values, but was {kind} ({path}).")
@@ -58,8 +56,7 @@ def config_from(values: Mapping[str, Any], *, where: str) -> JobConfig:
     try:
         return JobConfig.model_validate(values)
     except ValidationError as error:
-        lines = [_complaint(dict(fault), where) for fault in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+        raise ConfigError(_complaints(error.errors(), where)) from error
 
 
 def with_environment(config: JobConfig, environment: Mapping[str, str]) -> JobConfig:
@@ -96,64 +93,42 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(inner, f"{key}[{name}]" if isinstance(value, list) else f"{key}.{name}".lstrip("."))
 
 
-def _read(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"A job file must be below {MAX_CONFIG_BYTES:,} bytes, but was {size:,} ({path}).")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        beside = sorted(name.name for name in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise ConfigError(f"A job file must exist, but there is none at {path}{nearest(path.name, beside)}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"A job file must be UTF-8 text, but byte {error.start} was not ({path}).") from error
-    except OSError as error:
-        raise ConfigError(f"A job file must be readable, but was not: {error.strerror} ({path}).") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, reads 1e-3 as the number it is, and leaves dates as text."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _yaml_place(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or type(error).__name__
-    return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"
+def _complaints(faults: Sequence[Any], where: str) -> str:
+    lines = [_complaint(dict(fault), where) for fault in faults[:MOST_COMPLAINTS]]
+    more = len(faults) - len(lines)
+    return "\n".join([*lines, f"And {more:,} more of this kind ({where})."] if more else lines)
 
 
 def _complaint(fault: dict[str, Any], where: str) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(_shown_key(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        close = nearest(str(fault["loc"][-1]), _known_keys(fault["loc"][:-1]))
+        close = nearest(str(fault["loc"][-1])[:_MOST_SHOWN], _known_keys(fault["loc"][:-1]))
         return f"Every key must be known, but was `{place}` ({where}){close}."
     if fault["type"] == "missing":
         return f"`{place}` must be given, but was missing ({where})."
     if fault["type"] == "value_error":
-        text = str(fault["ctx"]["error"])
+        text = _shortened(str(fault["ctx"]["error"]), _MOST_SAID)
         at = f"{where}: {place}" if place else where
         return f"{text} ({at})." if text.startswith("`") else f"`{place}` {text} ({where})."
-    value = fault["input"] if not isinstance(fault["input"], dict | list) else f"a {_kind(fault['input'])}"
-    return f"`{place}` {_rule(fault)}, but was {value!r} ({where})."
+    return f"`{place}` {_rule(fault)}, but was {_shown(fault['input'])} ({where})."
+
+
+def _shown(value: Any) -> str:
+    """A value as an error shows it: short, on one line, whatever it is."""
+    if isinstance(value, dict | list):
+        return f"a {_kind(value)}"
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:  # Python refuses to write the longest ones
+        return f"a number of {value.bit_length():,} bits"
+    return _shortened(repr(value), _MOST_SHOWN)
+
+
+def _shown_key(key: object) -> str:
+    text = str(key)
+    return _shortened(text if text.isprintable() else repr(text), _MOST_SHOWN)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _rule(fault: Mapping[str, Any]) -> str:
@@ -184,7 +159,11 @@ _REWORDED = {
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     section: Any = JobConfig
     for part in place:  # a number is an index into `shards`, the only list of mappings
-        section = ShardName if isinstance(part, int) else section.model_fields[part].annotation
+        known = getattr(section, "model_fields", {})
+        if isinstance(part, int) or part not in known:  # not in it: the name of an entry, as in `constraints`
+            section = ShardName if isinstance(part, int) else section
+            continue
+        section = known[part].annotation
         section = next((one for one in get_args(section) if hasattr(one, "model_fields")), section)  # may be null
     return list(getattr(section, "model_fields", {}))
 

@@ -123,6 +123,19 @@ def shard_table(shards: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def ran_sentence(job: "JobView") -> str:
+    """Return what broke and was mended, and which strategies were put aside."""
+    health, shown = job.health, [f"{data['id']} ({data['reason']})" for data in job.quarantined[:3]]
+    kinds = ", ".join(count(n, kind) for kind, n in health.repairs.items())
+    parts = [f"{count(health.n_repairs, 'repair')} ({kinds})"] if health.n_repairs else []
+    parts += [count(health.n_stalls, "stall")] if health.n_stalls else []
+    if shown:
+        more = f" and {health.n_quarantined - len(shown)} more" if health.n_quarantined > len(shown) else ""
+        aside = count(health.n_quarantined, "strategy put aside", "strategies put aside")
+        parts.append(f"{aside}: {', '.join(shown)}{more}")
+    return f"On the way: {'; '.join(parts)}."
+
+
 def tried_sentence(job: "JobView") -> str:
     """Return how many strategies the job tried, and how well the best survives that count."""
     born = count(job.n_births, "strategy", "strategies")

@@ -1,29 +1,60 @@
 """MLflow as a projection of the journal: one run a job, written by one background thread that may fail alone.
 
-`Tracker` is an observer of the journal: it queues records and returns at once; its thread imports MLflow, opens the
-store and logs what `tracking_projection` makes of them. If MLflow is down, slow or broken, evolution neither stops nor
-waits; the trouble is told once, at the end, and `replay` catches up later. Every metric carries the time of its journal
-record, so however often a record is logged, it is there once.
+`Tracker` is an observer of the journal: it notes which record is the last and returns at once; its thread reads the
+journal (`tracking_feed`) and logs what `tracking_projection` makes of it. If MLflow is down, slow or broken, evolution
+neither stops nor waits: the thread tries the same step again, ever more rarely, and goes on where it was when MLflow is
+back. What could not be told by the end, the next `resume` or `studbook track` tells. Every step may be repeated, and
+every metric carries the time of its journal record, so however often a record is logged, it is there once.
 """
 
-import itertools
 import json
-import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from cluster.journal import FILE_NAME, Record, read_journal
-from cluster.tracking_projection import Entry, Projection, milliseconds
-from cluster.tracking_store import TrackingStore, artifact_folder, first_line, store_uri
+from cluster.journal import FILE_NAME, Record, is_being_written, read_journal
+from cluster.tracking_feed import Feed
+from cluster.tracking_projection import Entry, milliseconds
+from cluster.tracking_store import TrackingStore, artifact_folder, store_uri
+from cluster.tracking_system import SystemMetrics
+from cluster.tracking_trouble import RunGoneError, is_gone, is_refused_login, shown_uri, trouble_of
 from strategies.errors import ClusterError, JournalError
 
 ARTIFACT_FILES: Final = ("births.parquet", "report.html", FILE_NAME)
 ARTIFACT_FOLDERS: Final = ("candidates", "elites")
-GATHER_S: Final = 0.2
-_END: Final = object()
+RUNS_LOST: Final = 3
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient a tracker is.
+
+    Attributes:
+        gather_s: records that come within this time of each other travel together.
+        first_s: pause after a first failure; it doubles with each further one.
+        longest_s: the longest such pause.
+        last_tries: failures in a row, once the job has ended, after which the rest is left for later.
+        troubled_s: how long the end of a job waits for MLflow that is failing and does not recover.
+    """
+
+    gather_s: float = 0.2
+    first_s: float = 1.0
+    longest_s: float = 60.0
+    last_tries: int = 3
+    troubled_s: float = 15.0
+
+    def pause_s(self, n_failures: int) -> float:
+        """Return how long to wait after so many failures in a row."""
+        return min(self.first_s * 2.0 ** min(n_failures - 1, 30), self.longest_s)
+
+
+class _GaveUpError(Exception):
+    """The job has ended and MLflow goes on failing: the rest is told later."""
 
 
 class Tracker:
@@ -34,101 +65,188 @@ class Tracker:
         root: the folder of run folders, where a SQLite store lives.
         experiment: MLflow experiment.
         run_dir: the job's folder; None finds it in `root` by the first record of its journal.
+        whole: tell the whole journal, whatever MLflow holds of it already.
+        pace: how patient to be.
+
+    Attributes:
+        uri: the tracking URI as it may be shown.
+        trouble: why MLflow does not have everything, "" while it has.
+        run_id: MLflow's id of the run, "" until it is known.
+        n_outages: how often MLflow failed and came back.
     """
 
-    def __init__(self, *, uri: str | None, root: Path, experiment: str, run_dir: Path | None = None) -> None:
-        self.uri = store_uri(uri, root)
-        self.trouble = ""
-        self.run_id = ""
-        self._root = root
-        self._experiment = experiment
-        self._run_dir = run_dir
-        self._ended = False
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    def __init__(
+        self,
+        *,
+        uri: str | None,
+        root: Path,
+        experiment: str,
+        run_dir: Path | None = None,
+        whole: bool = False,
+        pace: Pace | None = None,
+    ) -> None:
+        self._uri = store_uri(uri, root)
+        self.uri = shown_uri(self._uri)
+        self.trouble, self.run_id, self.n_outages = "", "", 0
+        self._root, self._experiment, self._run_dir = root, experiment, run_dir
+        self._whole, self._pace = whole, pace or Pace()
+        self._news = threading.Condition()
+        self._first: Record | None = None
+        self._last, self._ended = -1, False
+        self._n_failures, self._moved = 0, time.monotonic()
         self._thread = threading.Thread(target=self._work, name="studbook-mlflow", daemon=True)
 
     def __call__(self, record: Record) -> None:
-        """Take a journal record: queue it and return."""
-        self._queue.put(record)
+        """Take a journal record: note that it is there and return."""
+        with self._news:
+            self._first = self._first or record
+            self._last = record.n
+            self._news.notify_all()
         if self._thread.ident is None:
             self._thread.start()
 
     def close(self, *, patience_s: float = 60.0) -> str:
         """Log what is left, attach the artifacts, and return the trouble there was ("" for none).
 
-        Waits at most `patience_s`; a store that hangs longer is left behind and reported as trouble.
+        Waits at most `patience_s`, and no longer than `Pace.troubled_s` for a store that fails; one that hangs is left
+        behind and reported as trouble. Closing twice is nothing.
         """
-        if self._thread.ident is None:
-            return self.trouble
-        self._queue.put(_END)
-        self._thread.join(patience_s)
+        with self._news:
+            already, self._ended = self._ended, True
+            self._news.notify_all()
+        closed = time.monotonic()
+        while not already and self._thread.is_alive() and not self._overdue(closed, patience_s):
+            self._thread.join(0.05)
         if self._thread.is_alive():
-            self.trouble = self.trouble or f"{self.uri} did not answer within {patience_s:g} s"
+            waited_s = time.monotonic() - closed
+            self.trouble = self.trouble or f"{self.uri} did not answer within {waited_s:.1f} s"
         return self.trouble
 
+    def _overdue(self, closed: float, patience_s: float) -> bool:
+        now = time.monotonic()
+        stuck = self._n_failures > 0 and now - max(closed, self._moved) > self._pace.troubled_s
+        return stuck or now - closed > patience_s
+
     def _work(self) -> None:
-        """The thread: everything that may fail is inside, and no failure leaves it.
-
-        What failed under way is tried once more at the end, from the journal: a server may be back by then.
-        """
-        try:
-            self._track(self._batches())
-        except Exception as error:  # noqa: BLE001  # whatever MLflow raises is told at the end, once
-            self.trouble = first_line(error)
-            for _ in self._batches():
+        """The thread: everything that may fail is inside, and no failure leaves it."""
+        for _ in range(RUNS_LOST):
+            self.run_id = ""
+            try:
+                self._tell(self._located())
+            except RunGoneError:
+                continue
+            except _GaveUpError:
                 pass
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        if self._run_dir is None:
+            except Exception as error:  # noqa: BLE001  # the journal itself can't be read
+                self.trouble = trouble_of(error, self._uri)
             return
+
+    def _tell(self, run_dir: Path) -> None:
+        """Tell MLflow the journal until it ends."""
+        feed, job_id = Feed.of(run_dir), run_dir.resolve().name
+        first = feed.first()
+        started_ms = milliseconds(first.record.at)
+        place = artifact_folder(self._root)
+        store = self._insist(partial(TrackingStore.open, self._uri, experiment=self._experiment, artifacts=place))
+        self.run_id = self._insist(partial(store.run_of, job_id, journal=first.seal, started_ms=started_ms))
+        if not self._whole:
+            feed.skip(self._insist(partial(store.mark_of, self.run_id)))
+        system = SystemMetrics(started_ms) if _wants_system_metrics(first.record) else None
+        for entry in self._entries(feed, system):
+            self._insist(partial(_log, store, self.run_id, entry))
+        if self._whole and is_being_written(feed.path):
+            return  # its own driver will say how it ended
+        status = "FAILED" if feed.status in ("", "RUNNING") else feed.status
+        trouble = self._attach(store, run_dir)
+        ending = partial(store.finish, job_id, journal=first.seal, status=status, ended_ms=milliseconds(feed.at))
+        self.run_id = self._insist(ending)
+        self.trouble = trouble
+
+    def _attach(self, store: TrackingStore, run_dir: Path) -> str:
+        """Store the artifacts and return why that failed: then the run is ended without them."""
         try:
-            self._track(iter([list(read_journal(self._run_dir / FILE_NAME).records)]))
-        except Exception as error:  # noqa: BLE001
-            self.trouble = first_line(error)
+            for path, folder in artifacts_of(run_dir):
+                self._insist(partial(store.log_files, self.run_id, [(path, folder)]))
+        except _GaveUpError:
+            return self.trouble
+        return ""
+
+    def _entries(self, feed: Feed, system: SystemMetrics | None) -> Iterator[Entry]:
+        """Yield what is new, as it comes, until the end was announced and everything was yielded."""
+        while True:
+            self._wait(lambda: self._ended or self._last >= feed.n, system.wait_s() if system else None)
+            self._wait(lambda: self._ended, self._pace.gather_s)
+            ended, last = self._ended, self._last
+            while entry := feed.batch(last):
+                yield entry
+            if system and (points := system.points()):
+                yield Entry(points)
+            if ended:
+                return
+
+    def _wait(self, reached: Callable[[], bool], patience_s: float | None) -> None:
+        with self._news:
+            self._news.wait_for(reached, patience_s)
+
+    def _insist(self, step: Callable[[], _Result]) -> _Result:
+        """Return what the step returns, as soon as MLflow carries it out.
+
+        Raises:
+            _GaveUpError: the job has ended and the step failed `last_tries` times since.
+            RunGoneError: there is no such run any more, and everything is to be told again to a new one.
+        """
+        n_tries_left = self._pace.last_tries
+        while True:
+            ended = self._ended
+            try:
+                result = step()
+            except Exception as error:  # whatever MLflow raises
+                self._failed(error)
+                if self.run_id and is_gone(error):
+                    raise RunGoneError from error
+                n_tries_left -= ended
+                if n_tries_left <= 0:
+                    raise _GaveUpError from error
+                self._pause(error)
+            else:
+                self._succeeded()
+                return result
+
+    def _failed(self, error: Exception) -> None:
+        self.trouble = trouble_of(error, self._uri)
+        self._n_failures += 1
+
+    def _pause(self, error: Exception) -> None:
+        """Wait before the next try; the end of the job ends the wait, and allows short ones only."""
+        pause_s = self._pace.longest_s if is_refused_login(error) else self._pace.pause_s(self._n_failures)
+        if self._ended:
+            time.sleep(min(self._pace.first_s, pause_s))
         else:
-            self.trouble = ""
+            self._wait(lambda: self._ended, pause_s)
 
-    def _track(self, batches: Iterator[list[Record]]) -> None:
-        records = next(batches)
-        self._run_dir = run_dir = self._run_dir or located(self._root, records[0])
-        records = [*_before(run_dir, records[0].n), *records]
-        store = TrackingStore.open(self.uri, experiment=self._experiment, artifacts=artifact_folder(self._root))
-        self.run_id = store.run_of(run_dir.resolve().name, milliseconds(records[0].at))
-        projection, status, at = Projection(), "", ""
-        for batch in itertools.chain([records], batches):
-            entry = Entry()
-            for record in batch:
-                entry.add(projection.entry(record))
-                at = record.at
-            status = entry.status or status
-            _log(store, self.run_id, entry)
-        store.log_files(self.run_id, artifacts_of(run_dir))
-        store.finish(self.run_id, "FAILED" if status in ("", "RUNNING") else status, milliseconds(at))
+    def _succeeded(self) -> None:
+        self.n_outages += self._n_failures > 0
+        self.trouble, self._n_failures, self._moved = "", 0, time.monotonic()
 
-    def _batches(self) -> Iterator[list[Record]]:
-        """Yield what comes within a moment of each other, until the end was announced."""
-        ended = self._ended
-        while not ended:
-            taken = [self._queue.get()]
-            until = time.monotonic() + GATHER_S
-            while taken[-1] is not _END:
-                try:
-                    taken.append(self._queue.get(timeout=max(until - time.monotonic(), 0.001)))
-                except queue.Empty:
-                    break
-            ended = self._ended = taken[-1] is _END
-            yield [item for item in taken if item is not _END]
+    def _located(self) -> Path:
+        if self._run_dir is None:
+            assert self._first is not None
+            self._run_dir = located(self._root, self._first)
+        return self._run_dir
 
 
 def _log(store: TrackingStore, run_id: str, entry: Entry) -> None:
     if entry.params:
         store.log_params(run_id, entry.params)
-    if entry.tags:
-        store.set_tags(run_id, entry.tags)
     if entry.datasets:
         store.log_datasets(run_id, entry.datasets)
-    store.log_metrics(run_id, entry.points)
+    store.log(run_id, entry.points, entry.tags)
+
+
+def _wants_system_metrics(first: Record) -> bool:
+    """Whether the job file asks for them; older ones don't know the key."""
+    config = first.data.get("config") or {}
+    return bool((config.get("tracking") or {}).get("system_metrics", False))
 
 
 def located(root: Path, first: Record) -> Path:
@@ -145,11 +263,6 @@ def located(root: Path, first: Record) -> Path:
     raise JournalError(f"A job's journal must lie in the folder of runs, but none there begins at {first.at} ({root}).")
 
 
-def _before(run_dir: Path, n: int) -> list[Record]:
-    """The records that came before record `n`, in an earlier session of the job."""
-    return [record for record in read_journal(run_dir / FILE_NAME).records if record.n < n] if n else []
-
-
 def artifacts_of(run_dir: Path) -> list[tuple[Path, str | None]]:
     """Return the files of a run folder that MLflow keeps, each with its folder among the artifacts."""
     files: list[tuple[Path, str | None]] = [(run_dir / name, None) for name in ARTIFACT_FILES]
@@ -158,16 +271,17 @@ def artifacts_of(run_dir: Path) -> list[tuple[Path, str | None]]:
     return [(path, folder) for path, folder in files if path.is_file()]
 
 
-def replay(run_dir: Path, *, uri: str | None, root: Path, experiment: str, patience_s: float = 600.0) -> Tracker:
+def replay(
+    run_dir: Path, *, uri: str | None, root: Path, experiment: str, patience_s: float = 600.0, pace: Pace | None = None
+) -> Tracker:
     """Log a whole journal to MLflow and return the tracker that did; what is there already is not doubled.
 
     Raises:
         JournalError: the journal is missing or damaged.
         ClusterError: MLflow could not be reached or refused.
     """
-    tracker = Tracker(uri=uri, root=root, experiment=experiment, run_dir=run_dir)
-    for record in read_journal(run_dir / FILE_NAME).records:
-        tracker(record)
+    tracker = Tracker(uri=uri, root=root, experiment=experiment, run_dir=run_dir, whole=True, pace=pace)
+    tracker(read_journal(run_dir / FILE_NAME).records[-1])
     trouble = tracker.close(patience_s=patience_s)
     if trouble:
         raise ClusterError(f"MLflow at {tracker.uri} must take the job's records, but did not: {trouble}. Try again.")

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from cluster.journal import Record
 from cluster.report.numbers import as_number
+from cluster.tracking_figures import LONGEST_TAG, Figures
 from cluster.tracking_store import DataSet, Point
+from cluster.tracking_trouble import shown_uri
 
 STATUS: Final = {"job_finished": "FINISHED", "interrupted": "KILLED", "resumed": "RUNNING"}
-LONGEST_TAG: Final = 400
 SCREEN: Final = ("n_screened_out", "n_audited", "agreement", "mean_agreement")
 COUNTERS: Final = (
     "n_births",
@@ -48,11 +49,12 @@ class Entry:
 
 @dataclass
 class Projection:
-    """Records to entries, in the order of the journal; the only state is what whole generations need."""
+    """Records to entries, in the order of the journal; the state is what whole generations, counts and rates need."""
 
     n_islands: int = 0
     objective: str = ""
     waiting: dict[int, dict[int, Mapping[str, object]]] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
     totals: dict[str, int] = field(default_factory=lambda: {"births": 0, "evaluated": 0, "screened_out": 0})
 
     def entry(self, record: Record) -> Entry:
@@ -62,9 +64,12 @@ class Projection:
             case "job_created":
                 return self._created(data)
             case "epoch_finished":
-                return self._epoch(data, at_ms)
-            case "repair":
-                return Entry(tags={f"studbook.repair.{record.n}": str(data.get("reason", ""))[:LONGEST_TAG]})
+                return self._epoch(data, at_ms, record.n)
+            case "repair" | "quarantined" | "stall" | "workers":
+                points, tags = getattr(self.figures, record.kind)(data, n=record.n, at_ms=at_ms)
+                return Entry(points, tags=tags)
+            case "resumed":
+                self.figures.pause()
             case "candidate":
                 return self._candidate(data)
             case "job_finished":
@@ -78,11 +83,14 @@ class Projection:
         tags = {"studbook.config_hash": str(data["config_hash"]), "studbook.gene_table": str(data["gene_table"])}
         tags |= {f"studbook.version.{name}": str(value) for name, value in (data.get("versions") or {}).items()}
         datasets = [_dataset(shard) for shard in data["shards"]]
-        return Entry(params=flattened(config), tags=tags, datasets=datasets)
+        params = flattened(config)
+        params["tracking.uri"] = shown_uri(params.get("tracking.uri", ""))
+        return Entry(params=params, tags=tags, datasets=datasets)
 
-    def _epoch(self, data: Mapping[str, Any], at_ms: int) -> Entry:
+    def _epoch(self, data: Mapping[str, Any], at_ms: int, n: int) -> Entry:
         island, entry = data["island"], Entry()
-        screens = data["screen"] or [None] * len(data["stats"])
+        entry.points += self.figures.epoch(data, n=n, at_ms=at_ms, n_islands=self.n_islands)
+        screens = data.get("screen") or [None] * len(data["stats"])
         for stats, screen in zip(data["stats"], screens, strict=True):
             generation = stats["generation"]
             figures = _figures(stats) | _screen_figures(screen, stats)
@@ -128,7 +136,7 @@ def _figures(stats: Mapping[str, Any]) -> dict[str, object]:
 
 def _species_figures(stats: Mapping[str, Any]) -> dict[str, object]:
     """The metrics of each species in one generation: its share of the population and of the births, its best."""
-    species: Mapping[str, Mapping[str, Any]] = stats["species"]
+    species: Mapping[str, Mapping[str, Any]] = stats.get("species") or {}
     figures: dict[str, object] = {}
     for what, key in (("share", "n"), ("births_share", "n_births")):
         total = sum(one[key] for one in species.values())

@@ -1,7 +1,8 @@
 """The one file that talks to MLflow: open a store, find or make a job's run, log into it.
 
 MLflow takes five seconds to import and to create its database, so everything here belongs into a background thread.
-Same key, step, value and timestamp is stored once, which is what makes a replay of the journal harmless.
+Every call may be repeated: the same key, step, value and timestamp is stored once, and of two runs that a job has
+because the answer to the first request was lost, one is deleted.
 """
 
 import contextlib
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cluster.tracking_trouble import RunGoneError, shown_uri, trouble_of
+
 JOB_TAG: Final = "studbook.job_id"
+JOURNAL_TAG: Final = "studbook.journal"
+MARK_TAG: Final = "studbook.records"
 METRICS_A_BATCH: Final = 900  # MLflow refuses more than 1000 in one call
-PARAMS_A_BATCH: Final = 90  # and more than 100 of these
+PARAMS_A_BATCH: Final = 90  # and more than 100 of these, or of tags
 LONGEST_PARAM: Final = 6000
 DATABASE: Final = "mlflow.db"
 ARTIFACTS: Final = "mlflow-artifacts"
@@ -24,6 +29,7 @@ _ENVIRONMENT: Final = {
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is ours
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -57,8 +63,14 @@ def prepare_environment() -> None:
 
 
 def store_uri(uri: str | None, root: Path) -> str:
-    """Return the tracking URI: the given one, else MLFLOW_TRACKING_URI, else SQLite in `root` (absolute)."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root.resolve() / DATABASE).as_posix()}"
+    """Return the tracking URI: the given one, else MLFLOW_TRACKING_URI, else SQLite in `root` (absolute).
+
+    A journal keeps no password: what it says without one, and MLFLOW_TRACKING_URI with one, is the latter.
+    """
+    set_uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri and shown_uri(set_uri) == uri:
+        return set_uri
+    return uri or set_uri or f"sqlite:///{(root.resolve() / DATABASE).as_posix()}"
 
 
 def artifact_folder(root: Path) -> Path:
@@ -67,8 +79,12 @@ def artifact_folder(root: Path) -> Path:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the database file behind a SQLite URI, None for a server."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    """Return the database file behind a SQLite URI, None for a server.
+
+    >>> sqlite_file("sqlite:////runs/mlflow.db?timeout=60")
+    PosixPath('/runs/mlflow.db')
+    """
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
 
 
 @contextlib.contextmanager
@@ -124,25 +140,54 @@ class TrackingStore:
                     raise
                 return cls(client, again.experiment_id)
 
-    def run_of(self, job_id: str, started_ms: int) -> str:
-        """Return the id of the job's run: the one that carries its tag, or a new one."""
-        found = self._client.search_runs([self._experiment_id], f"tags.`{JOB_TAG}` = '{job_id}'", max_results=1)
-        if found:
-            run_id = str(found[0].info.run_id)
-            if found[0].info.status != "RUNNING":
-                self._client.update_run(run_id, status="RUNNING")
-            return run_id
-        tags = {JOB_TAG: job_id, "mlflow.source.name": "studbook", "mlflow.source.type": "JOB"}
-        run = self._client.create_run(self._experiment_id, start_time=started_ms, run_name=job_id, tags=tags)
+    def run_of(self, job_id: str, *, journal: str, started_ms: int) -> str:
+        """Return the id of the job's run, under way from now on: the one that carries its tags, or a new one.
+
+        Args:
+            job_id: name of the run folder, which need not be unique on a server that many use.
+            journal: hash of the journal's first record, which is.
+            started_ms: when the job began.
+        """
+        if not self._runs_of(job_id, journal):
+            tags = {JOB_TAG: job_id, JOURNAL_TAG: journal}
+            tags |= {"mlflow.source.name": "studbook", "mlflow.source.type": "JOB"}
+            self._client.create_run(self._experiment_id, start_time=started_ms, run_name=job_id, tags=tags)
+        run = self._only_run(job_id, journal)
+        if run.info.status != "RUNNING":
+            self._client.update_run(run.info.run_id, status="RUNNING")
         return str(run.info.run_id)
 
-    def log_metrics(self, run_id: str, points: Sequence[Point]) -> None:
-        """Log the points; those that are there already are not doubled."""
-        from mlflow.entities import Metric
+    def mark_of(self, run_id: str) -> str:
+        """Return how much of the journal the run holds, as `log` was told last; "" for nothing."""
+        return str(self._client.get_run(run_id).data.tags.get(MARK_TAG, ""))
+
+    def _only_run(self, job_id: str, journal: str) -> Any:
+        """The job's run that holds most, once it is the only one.
+
+        A request to create it that was given up as lost may have been carried out all the same, even later.
+        """
+        runs = sorted(self._runs_of(job_id, journal), key=_fullest_first)
+        if not runs:
+            raise RunGoneError(f"the run of {job_id} is not there any more")
+        for run in runs[1:]:
+            self._client.delete_run(run.info.run_id)
+        return runs[0]
+
+    def _runs_of(self, job_id: str, journal: str) -> list[Any]:
+        quote = '"' if "'" in job_id else "'"
+        found = self._client.search_runs([self._experiment_id], f"tags.`{JOB_TAG}` = {quote}{job_id}{quote}")
+        return [run for run in found if run.data.tags.get(JOURNAL_TAG, journal) == journal]
+
+    def log(self, run_id: str, points: Sequence[Point], tags: Mapping[str, str]) -> None:
+        """Log the points, then set the tags, so that a tag may say that the points are there."""
+        from mlflow.entities import Metric, RunTag
 
         metrics = [Metric(point.key, point.value, point.at_ms, point.step) for point in dict.fromkeys(points)]
         for start in range(0, len(metrics), METRICS_A_BATCH):
             self._client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
+        rows = [RunTag(key, value) for key, value in tags.items()]
+        for start in range(0, len(rows), PARAMS_A_BATCH):
+            self._client.log_batch(run_id, tags=rows[start : start + PARAMS_A_BATCH])
 
     def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         """Log the parameters; a run's parameters never change, so those it has are left alone."""
@@ -152,14 +197,6 @@ class TrackingStore:
         rows = [Param(key, value[:LONGEST_PARAM]) for key, value in params.items() if key not in known]
         for start in range(0, len(rows), PARAMS_A_BATCH):
             self._client.log_batch(run_id, params=rows[start : start + PARAMS_A_BATCH])
-
-    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags; the last value of a key wins."""
-        from mlflow.entities import RunTag
-
-        rows = [RunTag(key, value) for key, value in tags.items()]
-        for start in range(0, len(rows), PARAMS_A_BATCH):
-            self._client.log_batch(run_id, tags=rows[start : start + PARAMS_A_BATCH])
 
     def log_datasets(self, run_id: str, datasets: Sequence[DataSet]) -> None:
         """Attach the shards as inputs of the run, once."""
@@ -181,9 +218,16 @@ class TrackingStore:
         for path, folder in files:
             self._client.log_artifact(run_id, str(path), folder)
 
-    def finish(self, run_id: str, status: str, ended_ms: int) -> None:
-        """End the run as FINISHED, KILLED or FAILED."""
+    def finish(self, job_id: str, *, journal: str, status: str, ended_ms: int) -> str:
+        """End the job's run as FINISHED, KILLED or FAILED, and return its id: it is the only one of the job."""
+        run_id = str(self._only_run(job_id, journal).info.run_id)
         self._client.set_terminated(run_id, status=status, end_time=ended_ms)
+        return run_id
+
+
+def _fullest_first(run: Any) -> tuple[int, str]:
+    count = run.data.tags.get(MARK_TAG, "").partition(":")[0]
+    return (-int(count) if count.isdigit() else 0, run.info.run_id)
 
 
 def reach(uri: str) -> str:
@@ -198,11 +242,5 @@ def reach(uri: str) -> str:
 
             MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
     except Exception as error:  # noqa: BLE001  # the sentence is the result
-        return first_line(error)
+        return trouble_of(error, uri)
     return ""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the error in one line, at most 300 characters."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"[:300]

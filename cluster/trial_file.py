@@ -32,6 +32,10 @@ _RESTORE: Final = (
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
+_FACTS: Final = frozenset(
+    (*("name", "what", "shard_hashes", "created_at", "source"), *SUMS, "n_genomes", "n_behaviours")
+)
+
 Keys = NDArray[np.uint64]
 
 
@@ -162,13 +166,44 @@ def trials_from_bytes(data: bytes, *, where: str) -> Trials:
     if written != found:
         _refuse(f"match its seal {written[:16]}", f"gave {found[:16]}", where, _RESTORE)
     stop = _PREFIX + int.from_bytes(data[len(MAGIC) : _PREFIX], "little")
-    header = json.loads(data[_PREFIX:stop])
+    header = _header(data[_PREFIX : min(stop, len(data) - _DIGEST)], where)
     n_genomes, n_behaviours = header.pop("n_genomes"), header.pop("n_behaviours")
-    words = np.frombuffer(data[stop:-_DIGEST], dtype="<u8").astype(np.uint64, copy=False)
+    n_words, odd = divmod(max(len(data) - _DIGEST - stop, 0), 8)
+    if odd or n_words != 2 * n_genomes + n_behaviours:
+        rule = f"hold {n_genomes} genomes and {n_behaviours} behaviours"
+        _refuse(rule, f"held {8 * n_words + odd} bytes", where, _RESTORE)
+    words = np.frombuffer(data, dtype="<u8", count=n_words, offset=stop).astype(np.uint64, copy=False)
     keys, behaviours = words[: 2 * n_genomes].reshape(n_genomes, 2), words[2 * n_genomes :]
-    if len(behaviours) != n_behaviours:
-        _refuse(f"hold {n_behaviours} behaviours", f"held {len(behaviours)}", where, _RESTORE)
     return Trials(**{**header, "shard_hashes": tuple(header["shard_hashes"])}, keys=keys, behaviours=behaviours)
+
+
+def _header(text: bytes, where: str) -> dict[str, Any]:
+    """The facts of a file, each of its type; a seal that fits does not make them right."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict) or set(header) != _FACTS:
+        _refuse(f"hold {', '.join(sorted(_FACTS))}", "did not", where, _RESTORE)
+    for name, value in header.items():
+        if not _fits(name, value):
+            _refuse("hold facts that can be", f"held {value!r:.100} as {name}", where, _RESTORE)
+    return header
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name.startswith("n_"):
+        return type(value) is int and 0 <= value < 2**63
+    if name == "shard_hashes":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, str) and (name != "created_at" or _is_instant(value))
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _refuse(rule: str, was: str, where: str, mend: str) -> NoReturn:

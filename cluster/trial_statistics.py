@@ -17,7 +17,7 @@ from cluster.examination import Examiner
 from cluster.trial_ledger import behaviours_of
 from evolution.pedigree import Births
 from fitness.lockbox import resamples
-from fitness.objectives import MEASURE_COLUMNS
+from fitness.objectives import MEASURE_COLUMNS, QUARANTINED
 from fitness.pooled import trial_variance
 from fitness.statistics import block_sums, effective_trials, overfitting, selection_paths, superior_ability
 from fitness.trial_returns import even_sample
@@ -95,7 +95,7 @@ def tried_of(figures: Mapping[str, Any]) -> Tried:
 
 def sampled(births: Births, chosen: Integers, most: int | None) -> tuple[Integers, Integers]:
     """Return the rows of the births to look at: one of each behaviour, thinned evenly; and some of generation 0."""
-    tried = np.flatnonzero(births.evaluated)
+    tried = np.flatnonzero(births.evaluated & (births.reason != QUARANTINED))  # those can't be played here either
     behaviours = behaviours_of(births)
     known, first = np.unique(behaviours[tried], return_index=True)
     order = np.argsort(first)  # of birth

@@ -1,5 +1,6 @@
 """MLflow's own server on the store of a runs folder, on loopback, as a child process that ends with us."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cluster.reaper import VARIABLE, reaped
 from cluster.tracking_store import artifact_folder, creation_lock, prepare_environment, sqlite_file, store_uri
+from cluster.tracking_trouble import shown_uri
 from strategies.errors import ClusterError, UsageError
 
 HOST = "127.0.0.1"
@@ -36,34 +39,47 @@ def serve(root: Path, *, uri: str | None, port: int, ready: Callable[[str], None
     store = store_uri(uri, root)
     if store.startswith(("http://", "https://")):
         say("MLFLOW_TRACKING_URI names a server, which has its own UI:")
-        ready(store)
+        ready(shown_uri(store))
         return
     require_free(port)
     database = sqlite_file(store)
     if database is not None and not database.exists():
         say(f"No job was tracked in {root} yet; the pages will be empty.")
-    say(f"starting MLflow on {store} (about ten seconds) …")
+    say(f"starting MLflow on {shown_uri(store)} (about ten seconds) …")
+    previous = signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        with reaped() as watched, _running(store, root, port, watched.mark) as server:
+            ready(f"http://{HOST}:{port}")
+            say("Ctrl-C ends it.")
+            if server.wait() != 0:
+                raise ClusterError(
+                    f"MLflow's server must run until it is stopped, but ended with code {server.returncode}."
+                )
+    except KeyboardInterrupt:
+        say("\nstopped.")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def _running(store: str, root: Path, port: int, mark: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Yield the server once it answers; nothing of it is left afterwards."""
     with creation_lock(store):
         server = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-            command(store, root, port), env=environment(), stdout=2, stderr=2, start_new_session=True
+            command(root, port),
+            env={**environment(store), VARIABLE: mark},
+            stdout=2,
+            stderr=2,
+            start_new_session=True,
         )
         try:
             wait_until_up(server, port)
         except BaseException:
             stop(server)
             raise
-    previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
-        ready(f"http://{HOST}:{port}")
-        say("Ctrl-C ends it.")
-        if server.wait() != 0:
-            raise ClusterError(
-                f"MLflow's server must run until it is stopped, but ended with code {server.returncode}."
-            )
-    except KeyboardInterrupt:
-        say("\nstopped.")
+        yield server
     finally:
-        signal.signal(signal.SIGTERM, previous)
         stop(server)
 
 
@@ -71,10 +87,9 @@ def _raise_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def command(store: str, root: Path, port: int) -> list[str]:
+def command(root: Path, port: int) -> list[str]:
     """Return the command line of the server: one worker, loopback only, without a line for each request."""
     options = {
-        "--backend-store-uri": store,
         "--artifacts-destination": artifact_folder(root).as_uri(),
         "--host": HOST,
         "--port": str(port),
@@ -84,11 +99,14 @@ def command(store: str, root: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
 
 
-def environment() -> dict[str, str]:
-    """Return the server's environment: half a gigabyte instead of three without its job queue, and no telemetry."""
+def environment(store: str) -> dict[str, str]:
+    """Return the server's environment: its store, whose password no list of processes shall show, and its economies.
+
+    Without its job queue it takes half a gigabyte instead of three.
+    """
     prepare_environment()
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
-    return {**os.environ, **quiet, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return {**os.environ, **quiet, "MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def require_free(port: int) -> None:

@@ -1,17 +1,22 @@
 """What a journal says about its job: a frozen projection, by replay. Nothing here writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.journal import JOURNAL_FORMAT, Record, is_being_written, read_journal
+from cluster.health import JobHealth
+from cluster.health_ledger import health_of
+from cluster.journal import Record, is_being_written, read_journal
+from cluster.record_forms import check_records
 from cluster.run_folder import journal_path
 from cluster.settings import JobConfig, config_from
 from strategies.errors import JournalError, StudbookError, UsageError
 
 RUNNING, INTERRUPTED, FINISHED = "running", "interrupted", "finished"
+READABLE_FORMATS = (4, 5)
+"""Formats of journals that open: 4 has no quarantine, workers or stalls, and knows neither hosts nor waiting."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class JobView:
         n_evaluated: of these, those that were evaluated, if only on the screen: each is a trial.
         n_screened_out: of these, those that were seen on the screen alone.
         repairs: data of every repair.
+        quarantined: data of every strategy that was put aside: id, text, reason, where.
+        workers: data of every change of the number of workers, with `at`, when it was.
+        stalls: data of every epoch that took much longer than usual.
+        health: how it runs, or ran.
         chosen: data of the choice of candidates; None before it.
         lockbox_reads: data of every reading of the lockbox.
         candidates: records of the candidates judged so far.
@@ -56,6 +65,10 @@ class JobView:
     n_evaluated: int
     n_screened_out: int
     repairs: tuple[dict[str, Any], ...]
+    quarantined: tuple[dict[str, Any], ...]
+    workers: tuple[dict[str, Any], ...]
+    stalls: tuple[dict[str, Any], ...]
+    health: JobHealth
     chosen: dict[str, Any] | None
     lockbox_reads: tuple[dict[str, Any], ...]
     candidates: tuple[dict[str, Any], ...]
@@ -84,6 +97,7 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         JournalError: they do not begin with a job, or with one of another format.
     """
     created = _creation(run_dir, records)
+    check_records(records, journal_path(run_dir))
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         by_kind.setdefault(record.kind, []).append(record.data)
@@ -106,6 +120,10 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         n_evaluated=n_evaluated,
         n_screened_out=sum(data["n_screened_out"] for data in epochs),
         repairs=tuple(by_kind.get("repair", ())),
+        quarantined=tuple(by_kind.get("quarantined", ())),
+        workers=tuple({"at": record.at, **record.data} for record in records if record.kind == "workers"),
+        stalls=tuple(by_kind.get("stall", ())),
+        health=_health(run_dir, (written_out(records[0], config), *records[1:])),
         chosen=by_kind["candidates_chosen"][0] if "candidates_chosen" in by_kind else None,
         lockbox_reads=tuple(by_kind.get("lockbox_read", ())),
         candidates=candidates,
@@ -115,6 +133,21 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         births_sha256=finished[-1]["births_sha256"] if finished else "",
         seconds=active_seconds(records),
     )
+
+
+def _health(run_dir: Path, records: Sequence[Record]) -> JobHealth:
+    try:
+        return health_of(records)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # what `record_forms` leaves open
+        raise JournalError(
+            f"A journal's records must hold what they are kept for, but {type(error).__name__} {error!s:.100} was met "
+            f"({journal_path(run_dir)}). Restore it from a copy, or open it with the version of Studbook that wrote it."
+        ) from error
+
+
+def written_out(first: Record, config: JobConfig) -> Record:
+    """Return the first record of a journal with every setting of its job in it, also those it left to their default."""
+    return replace(first, data={**first.data, "config": config.model_dump(mode="json")})
 
 
 def active_seconds(records: Sequence[Record]) -> float:
@@ -148,20 +181,29 @@ def find_job(root: Path, name: str) -> JobView:
         UsageError: no such job, or several.
         JournalError: its journal is damaged.
     """
+    return read_job(find_folder(root, name))
+
+
+def find_folder(root: Path, name: str) -> Path:
+    """Return the folder of the job that `find_job` would return.
+
+    Raises:
+        UsageError: no such job, or several.
+    """
     if name == "latest":
         jobs = list_jobs(root)
         if not jobs:
             raise UsageError(f"A job must have been run before it can be shown, but there is none in {root}.")
-        return jobs[-1]
+        return jobs[-1].run_dir
     if journal_path(Path(name)).is_file():
-        return read_job(Path(name))
+        return Path(name)
     folders = [folder for folder in _run_folders(root) if folder.name.startswith(name)]
     exact = [folder for folder in folders if folder.name == name]
     if len(exact or folders) != 1:
         known = ", ".join(folder.name for folder in (folders or _run_folders(root))[-5:]) or "none"
         rule = "name one job" if folders else "be the id of a job, or its beginning, or `latest`"
         raise UsageError(f"JOB must {rule}, but was {name!r} (jobs in {root}: {known}).")
-    return read_job((exact or folders)[0])
+    return (exact or folders)[0]
 
 
 def find_strategy(root: Path, strategy_id: str) -> tuple[JobView, dict[str, Any]]:
@@ -193,9 +235,10 @@ def _creation(run_dir: Path, records: Sequence[Record]) -> dict[str, Any]:
             f"({journal_path(run_dir)}, line 1)."
         )
     written = records[0].data.get("format")
-    if written != JOURNAL_FORMAT:
+    if written not in READABLE_FORMATS:
+        readable = " or ".join(map(str, READABLE_FORMATS))
         raise JournalError(
-            f"A journal must have format {JOURNAL_FORMAT}, but was {written} ({journal_path(run_dir)}). "
+            f"A journal must have format {readable}, but was {written} ({journal_path(run_dir)}). "
             "Open it with the version of Studbook that wrote it."
         )
     return records[0].data

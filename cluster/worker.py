@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.breeding_config import ArchiveSection, RestartSection, ScreenSection
-from cluster.evaluation import EvaluateTallies, Rows, screen_folds, screen_mask
+from cluster.evaluation import EvaluateTallies, Rows, Segment, screen_folds, screen_mask
 from cluster.executor import EpochResult, EpochTask
 from cluster.job_config import JobConfig
 from cluster.journal import plain
+from cluster.quarantine import NOBODY, Quarantine
 from evolution.admission import Evaluate
 from evolution.advance import Advance, advance, found
 from evolution.archive import ArchiveSettings
@@ -190,12 +191,15 @@ class CellEvaluation:
 
     breeding: Breeding
     evaluate_tallies: EvaluateTallies
+    quarantine: Quarantine = NOBODY
 
     def __call__(self, phenotypes: Rows, /) -> Evaluation:
         """Return the evaluation of `phenotypes` (n, N_GENES) on all folds of all shards."""
         if self.breeding.settings.archive is None:
-            return self.breeding.score(self.evaluate_tallies(phenotypes, "folds"))
-        return self.breeding.score(*self._parted(phenotypes))
+            found = self.breeding.score(self.evaluate_tallies(phenotypes, "folds"))
+            return self.quarantine.marked(phenotypes, found, "folds")
+        found = self.breeding.score(*self._parted(phenotypes))
+        return self.quarantine.marked(phenotypes, found, "behaviour")
 
     def movements(self, phenotypes: Rows) -> Rows | None:
         """Return what the behaviour of `phenotypes` (n, N_GENES) takes besides tallies; None if nobody asks."""
@@ -208,7 +212,8 @@ class CellEvaluation:
     def screen(self, phenotypes: Rows, /) -> "CellLook":
         """Return a look at `phenotypes` (n, N_GENES) on the screen's folds."""
         tallies = self.evaluate_tallies(phenotypes, "screen")
-        return CellLook(self, phenotypes, tallies, self.breeding.score_screen(tallies))
+        seen = self.quarantine.marked(phenotypes, self.breeding.score_screen(tallies), "screen")
+        return CellLook(self, phenotypes, tallies, seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,13 +232,18 @@ class CellLook:
         seen = screen_mask(breeding.n_folds, breeding.on_screen)
         tallies = np.empty((len(rows), len(seen), rest.shape[2]))
         tallies[:, seen], tallies[:, ~seen] = self.tallies[rows], rest
-        return breeding.score(tallies, self.parent.movements(self.phenotypes[rows]))
+        movements = self.parent.movements(self.phenotypes[rows])
+        found = breeding.score(tallies, movements)
+        segments: tuple[Segment, ...] = ("rest",) if movements is None else ("rest", "behaviour")
+        return self.parent.quarantine.marked(self.phenotypes[rows], found, *segments)
 
 
 def run_epoch(task: EpochTask, breeding: Breeding, evaluate_tallies: EvaluateTallies) -> EpochResult:
     """Return what one epoch gives; equal tasks give equal bytes, wherever and however often they are run."""
     started = time.perf_counter()
-    state, births, stats, screens = _breed(task, breeding, CellEvaluation(breeding, evaluate_tallies))
+    quarantine = Quarantine(task.quarantine)
+    evaluate_tallies = quarantine.around(evaluate_tallies)
+    state, births, stats, screens = _breed(task, breeding, CellEvaluation(breeding, evaluate_tallies, quarantine))
     leaving = emigrants(state, breeding.settings.n_migrants, breeding.settings.topology)
     facts = {
         "generations": [stats[0].generation, stats[-1].generation],

@@ -22,6 +22,7 @@ from strategies.genes import fingerprint
 MAGIC: Final = b"STUDBK\x00\x02"
 _DIGEST: Final = 32
 _ALIGNMENT: Final = 8
+_MOST: Final = 2**63 - 1
 _PREFIX: Final = len(MAGIC) + 8
 _RECOVERY: Final = "Restore it from a copy, or resume the job from its journal."
 
@@ -89,7 +90,8 @@ def unpack(data: bytes, schema: Schema) -> Packed:
     for name, dtype, shape in header["arrays"]:
         count = math.prod(shape)
         size = count * np.dtype(dtype).itemsize
-        if min(shape, default=0) < 0 or offset + size > len(data) - _DIGEST:
+        odd = min(shape, default=0) < 0 or max(shape, default=0) > len(data)  # long, but empty in another dimension
+        if odd or offset + size > len(data) - _DIGEST:
             _refuse(schema.kind, f"must hold {count} values of {name}", "ended before them", _RECOVERY)
         arrays[name] = np.frombuffer(data, dtype=dtype, count=count, offset=offset).reshape(shape)
         offset += size + -size % _ALIGNMENT
@@ -146,7 +148,9 @@ def _check_form(header: Any) -> None:
     """Raise ValueError, TypeError or KeyError unless the header has the form that `pack` writes."""
     if not all(isinstance(header[name], str) for name in ("kind", "genes")):
         raise TypeError("kind and genes are not text")
-    if not all(type(value) is int for value in header["numbers"].values()):
+    if not isinstance(header["numbers"], dict) or not isinstance(header["arrays"], list):
+        raise TypeError("numbers and arrays are not listed")
+    if not all(type(value) is int and abs(value) <= _MOST for value in header["numbers"].values()):
         raise TypeError("a number is not whole")
     for name, dtype, shape in header["arrays"]:
         if not isinstance(name, str) or not isinstance(dtype, str) or not all(type(size) is int for size in shape):
@@ -154,4 +158,4 @@ def _check_form(header: Any) -> None:
 
 
 def _refuse(kind: str, rule: str, was: str, mend: str) -> NoReturn:
-    raise JournalError(f"The {kind} bytes {rule}, but {was}. {mend}")
+    raise JournalError(f"The {kind} bytes {rule}, but {was:.1000}. {mend}")

@@ -33,7 +33,7 @@ from evolution.population import ABSENT, Merits, find
 from evolution.selection import feasible, standing, with_floors
 from evolution.settings import EvolutionSettings, ScreenSettings
 from evolution.species import FREE, Shares, least
-from fitness.objectives import SCREENED_OUT, Evaluation
+from fitness.objectives import QUARANTINED, SCREENED_OUT, Evaluation
 from strategies.errors import JournalError, UsageError
 
 Floats = NDArray[np.float64]
@@ -172,7 +172,8 @@ def evaluate_screened(
     agreement = sample_agreement(_rows_of(seen, rows), full, audited=chosen.audited[rows], n_brood=n)
     after = remember(memory, agreement, screen)
     n_audited = int(chosen.audited.sum())
-    return Screened(_spread(full, rows, n), after, _stats(mode, n - len(rows), n_audited, agreement, memory, after))
+    stats = _stats(mode, n - len(rows), n_audited, agreement, memory, after)
+    return Screened(_spread(full, rows, seen.reasons), after, stats)
 
 
 def in_full(evaluate: Evaluate, phenotypes: Floats, settings: EvolutionSettings) -> Evaluation:
@@ -286,11 +287,16 @@ def _ranked(evaluation: Evaluation) -> Floats:
     return np.where(evaluation.reasons[:, np.newaxis] == 0, evaluation.objectives, -np.inf)
 
 
-def _spread(full: Evaluation, rows: NDArray[np.int64], n: int) -> Evaluation:
-    """The evaluation of n strategies of which only `rows` (k,) were evaluated in full."""
+def _spread(full: Evaluation, rows: NDArray[np.int64], seen: NDArray[np.int16]) -> Evaluation:
+    """The evaluation of n strategies of which only `rows` (k,) were evaluated in full.
+
+    Whoever can't be evaluated even on the screen, by the reasons `seen` (n,) there, is told apart: nobody may try it
+    again, not even to count trials.
+    """
+    n = len(seen)
     objectives = np.full((n, full.objectives.shape[1]), np.nan)
     measures = np.full((n, full.measures.shape[1]), np.nan)
-    reasons = np.full(n, SCREENED_OUT, dtype=np.int16)
+    reasons = np.where(seen == QUARANTINED, seen, np.int16(SCREENED_OUT))
     objectives[rows], reasons[rows], measures[rows] = full.objectives, full.reasons, full.measures
     return Evaluation(objectives, reasons, measures)
 

@@ -225,14 +225,14 @@ class Arena:
 
     def __init__(self, *, n_key: int, row_size: int, dtype: DTypeLike, byte_budget: int, at_least: int) -> None:
         assert n_key <= _ODD.size
-        self.row_bytes = row_size * np.dtype(dtype).itemsize + n_key * 8 + _BYTES_PER_ROW
+        self.row_bytes = row_bytes_of(n_key, row_size, dtype)
         n_rows = max(at_least, byte_budget // self.row_bytes)
         self.rows = _aligned((n_rows, row_size), np.dtype(dtype))
         self.index = Index(
             keys=_aligned((n_rows, n_key + 1), np.dtype(np.uint64)),
             tags=np.empty(n_rows, dtype=np.int64),
             failed=np.empty(n_rows, dtype=np.bool_),
-            table=np.zeros(1 << (2 * n_rows - 1).bit_length(), dtype=np.int64),
+            table=np.zeros(table_size(n_rows), dtype=np.int64),
             queue=np.empty(n_rows, dtype=np.int64),
             counts=np.zeros(len(Count), dtype=np.int64),
         )
@@ -243,13 +243,7 @@ class Arena:
 
     def queue_up(self) -> bool:
         """Queue the rows that this batch does not use, the least recently used first; whether there are any."""
-        counts, n_used = self.index.counts, int(self.index.counts[Count.USED])
-        stamps = self.index.keys[:n_used, -1].astype(np.int64)
-        order = np.argsort(stamps, kind="stable")
-        n_free = int(np.count_nonzero(stamps < counts[Count.NOW]))
-        self.index.queue[:n_free] = order[:n_free]
-        counts[[Count.QUEUE_AT, Count.QUEUE_END, Count.QUEUE_STAMP]] = 0, n_free, counts[Count.NOW]
-        return n_free > 0
+        return queue_before(self.index, int(self.index.counts[Count.NOW]))
 
     def forget(self) -> None:
         """Drop all rows."""
@@ -260,9 +254,36 @@ class Arena:
 
     def statistics(self) -> ArenaStatistics:
         """What the arena did so far."""
-        counts = self.index.counts
-        found, made, dropped, n_rows = (int(counts[at]) for at in (Count.FOUND, Count.MADE, Count.DROPPED, Count.USED))
-        return ArenaStatistics(found, made, dropped, n_rows, n_rows * self.row_bytes)
+        return statistics_of(self.index, self.row_bytes)
+
+
+def queue_before(index: Index, stamp: int) -> bool:
+    """Queue the rows last used before the batch of this stamp, the least recently used first; whether there are any."""
+    counts, n_used = index.counts, int(index.counts[Count.USED])
+    stamps = index.keys[:n_used, -1].astype(np.int64)
+    order = np.argsort(stamps, kind="stable")
+    n_free = int(np.count_nonzero(stamps < stamp))
+    index.queue[:n_free] = order[:n_free]
+    counts[[Count.QUEUE_AT, Count.QUEUE_END, Count.QUEUE_STAMP]] = 0, n_free, stamp
+    return n_free > 0
+
+
+def statistics_of(index: Index, row_bytes: int) -> ArenaStatistics:
+    """What the arena of this index, whose rows take so many bytes, did so far."""
+    found, made, dropped, n_rows = (
+        int(index.counts[at]) for at in (Count.FOUND, Count.MADE, Count.DROPPED, Count.USED)
+    )
+    return ArenaStatistics(found, made, dropped, n_rows, n_rows * row_bytes)
+
+
+def row_bytes_of(n_key: int, row_size: int, dtype: DTypeLike) -> int:
+    """Bytes of a budget that one row takes, index included."""
+    return row_size * np.dtype(dtype).itemsize + n_key * 8 + _BYTES_PER_ROW
+
+
+def table_size(n_rows: int) -> int:
+    """Entries in the table of an index of so many rows."""
+    return 1 << (2 * n_rows - 1).bit_length()
 
 
 def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:

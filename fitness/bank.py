@@ -2,11 +2,13 @@
 
 Both lie in arenas (arena.py) and are found by compiled code for a whole population at once; Python is called for the
 columns that are missing, and for nothing else. What comes back never depends on the budget, only how often it is
-computed again: the least a bank keeps is what one strategy needs at the same time. A bank belongs to one thread.
+computed again: the least a bank keeps is what one strategy needs at the same time. A bank belongs to one thread, and
+may share its columns with banks of other processes (shared_columns.py).
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,11 +16,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from fitness.arena import Arena, ArenaStatistics
 from fitness.bits import n_words
+from fitness.column_store import ColumnKey
 from fitness.conditions import (
     AT_TIMEFRAME,
     CONDITION,
     CONDITION_KEY,
-    OPERAND_KEY,
     PAIR_BITS,
     STRATEGY,
     UNREADABLE,
@@ -29,9 +31,9 @@ from fitness.conditions import (
 from fitness.costs import Costs
 from fitness.kernel_bars import KernelBars, kernel_bars
 from fitness.learning import Digest, Learning, learner_digests
-from fitness.masks import split_nb, split_size
-from fitness.placing import fill_masks_nb, place_conditions_nb, place_operands_nb, units_of, waiting_room
+from fitness.placing import place_conditions_nb, units_of, waiting_room
 from fitness.shard import Shard
+from fitness.shared_columns import SharedColumns, column_store
 from fitness.sizing import inverse_volatility
 from strategies.catalogue import CLOSE, SOURCES, kind_index
 from strategies.errors import DataError, UsageError
@@ -97,6 +99,8 @@ class FeatureBank:
         byte_budget: most bytes to keep, 0 or more; whatever it is, a bank keeps what one strategy needs. Address space
             is taken for all of it at once, memory as it is used.
         prepared: the shard's bars under some costs, made elsewhere, so that workers can share one copy.
+        shared: where columns are shared with other banks of this shard on this node, under a budget of their own; where
+            that can't be, and by default, the bank has its own.
 
     Raises:
         DataError: bars that must not become fitness: unequal lengths, not finite, a price that is not positive.
@@ -108,6 +112,7 @@ class FeatureBank:
         shard: Shard,
         byte_budget: int = DEFAULT_BYTE_BUDGET,
         prepared: tuple[Costs, KernelBars] | None = None,
+        shared: SharedColumns | None = None,
     ) -> None:
         if byte_budget < 0:
             raise UsageError(f"`byte_budget` must be 0 or more, but was {byte_budget}. 0 keeps next to nothing.")
@@ -124,16 +129,10 @@ class FeatureBank:
             byte_budget=for_masks,
             at_least=2 * n_places(STRATEGY),
         )
-        self._columns = Arena(
-            n_key=OPERAND_KEY,
-            row_size=split_size(self.n_bars),
-            dtype=np.uint64,
-            byte_budget=byte_budget - for_masks - for_learners,
-            at_least=2,
-        )
+        self._units = units_of(shard.close)
+        self.column_store = column_store(shard, self._units, byte_budget - for_masks - for_learners, shared)
         self._learning = Learning(shard, self._feature, for_learners)
         self._higher: dict[int, HigherBars] = {}
-        self._units = units_of(shard.close)
         self._words = (0, 0)
         self._atr: Float64 | None = None
         self._inverse_volatility: Float64 | None = None
@@ -141,7 +140,11 @@ class FeatureBank:
 
     def statistics(self) -> BankStatistics:
         """What the bank did so far. What it always keeps, ATR and bars as the kernel reads them, is not counted."""
-        return BankStatistics(self._columns.statistics(), self._masks.statistics(), self._learning.n_bytes)
+        return BankStatistics(self.column_store.statistics(), self._masks.statistics(), self._learning.n_bytes)
+
+    def close(self) -> None:
+        """Let go of shared memory; a bank without any, or one that is forgotten, need not be closed."""
+        self.column_store.close()
 
     def atr(self) -> Float64:
         """The average true range `(n_bars,)` that stops are measured in, read-only."""
@@ -239,10 +242,10 @@ class FeatureBank:
                     )
                     if stop < len(rows) and not self._masks.queue_up():
                         break
-                self._fill_masks(new[:n_new], learners)
+                self.column_store.fill_masks(self._masks, new[:n_new], self._words, partial(self._columns_of, learners))
             except BaseException:  # there are rows that have been given out and not filled
                 self._masks.forget()
-                self._columns.forget()
+                self.column_store.forget()
                 raise
             yield Placed(places, start, stop, frozen(self._masks.rows), self._masks.index.failed)
             start = stop
@@ -255,49 +258,7 @@ class FeatureBank:
         self._words = (min(first, words[0]), max(stop, words[1])) if stop > first else words
         self._masks.forget()
 
-    def _fill_masks(self, wanted: Integers, learners: Mapping[Digest, Float64]) -> None:
-        """Compute the masks of these rows, as many at a time as the budget has room for columns."""
-        if not wanted.size:
-            return
-        places = np.empty((wanted.size, 2), dtype=np.int64)
-        new = np.empty(min(places.size, len(self._columns.rows)), dtype=np.int64)
-        key = np.empty(OPERAND_KEY, dtype=np.uint64)
-        start = 0
-        while start < wanted.size:
-            self._columns.begin()
-            stop, n_new = start, 0
-            while stop < wanted.size:
-                index = self._columns.index
-                stop, n_new = place_operands_nb(index, self._masks.index, wanted, stop, places, new, n_new, key)
-                if stop < wanted.size and not self._columns.queue_up():
-                    break
-            self._fill_columns(new[:n_new], learners)
-            fill_masks_nb(
-                self._masks.index, self._columns.index, operands(), wanted, places, start, stop,
-                self._columns.rows, self._units, self.n_bars, *self._words, self._masks.rows,
-            )  # fmt: skip
-            start = stop
-
-    def _fill_columns(self, wanted: Integers, learners: Mapping[Digest, Float64]) -> None:
-        """Compute the columns of these rows; what an operand's library raises is the fate of its conditions alone."""
-        index = self._columns.index
-        missing: dict[tuple[int, ...], list[int]] = {}
-        for row, key in zip(wanted.tolist(), index.keys[wanted, :OPERAND_KEY].tolist(), strict=True):
-            missing.setdefault(tuple(key), []).append(row)
-        while missing:
-            key = next(iter(missing))
-            try:
-                found = self._columns_of(key, learners)
-            except (DataError, MemoryError):
-                raise
-            except Exception:  # noqa: BLE001
-                found = {key: np.full(self.n_bars, np.nan)}
-                index.failed[missing[key]] = True
-            for other, values in found.items():  # the outputs of one call of a function
-                for row in missing.pop(other, ()):
-                    split_nb(values, 1.0, self._units.tail, self._columns.rows[row])
-
-    def _columns_of(self, key: tuple[int, ...], learners: Mapping[Digest, Float64]) -> dict[tuple[int, ...], Float64]:
+    def _columns_of(self, learners: Mapping[Digest, Float64], key: ColumnKey) -> dict[ColumnKey, Float64]:
         """The column of a key, and those that come with it, by key."""
         series, *words = key
         kind, source = divmod(series & PAIR_BITS, N_SOURCES)

@@ -6,6 +6,7 @@ checkpoints and reports with these functions too.
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
@@ -20,15 +21,30 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OSError: full disk, read-only folder, or any other refusal of the system.
     """
-    make_folder(path.parent)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    atomic_write_files(path.parent, {path.name: data})
+
+
+def atomic_write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Put each of `contents`, by name, into `folder`, each whole as by `atomic_write_bytes`; the folder is synced once.
+
+    After an error some may hold their new bytes and others their old ones.
+
+    Raises:
+        OSError: as `atomic_write_bytes`.
+    """
+    make_folder(folder)
+    mark = f"{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    waiting = {name: folder / f".{name}.{mark}" for name in contents}
     try:
-        _write_and_sync(temporary, data)
-        temporary.replace(path)
+        for name, temporary in waiting.items():
+            _write_and_sync(temporary, contents[name])
+        for name, temporary in waiting.items():
+            temporary.replace(folder / name)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in waiting.values():
+            temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(folder)
 
 
 def atomic_write_text(path: Path, text: str) -> None:

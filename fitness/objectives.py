@@ -30,13 +30,17 @@ REASONS: Final = (
     "not finite",
     "screened out",
     "breaks a constraint",
+    "quarantined",
 )
 """Why a strategy has no objectives, by code; code 0 means that it has. The first that applies, from left to right.
 
-The last two are no rules of `score`: evolution gives them to what it looked at on some cells only (`evolution.screen`)
-and to what breaks a constraint of the job (`evolution.constraints`).
+The last three are no rules of `score`: evolution gives two of them to what it looked at on some cells only
+(`evolution.screen`) and to what breaks a constraint of the job (`evolution.constraints`), the cluster the third to what
+killed its workers (`cluster.quarantine`).
 """
-FAILED, RUINED, NEVER_TRADES, TOO_FEW_TRADES, NOT_FINITE, SCREENED_OUT, CONSTRAINED = range(1, len(REASONS))
+FAILED, RUINED, NEVER_TRADES, TOO_FEW_TRADES, NOT_FINITE, SCREENED_OUT, CONSTRAINED, QUARANTINED = range(
+    1, len(REASONS)
+)
 
 STEADINESS: Final = 0.5
 """Standard deviations over cells that `steady_sharpe` takes off the mean."""

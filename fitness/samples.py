@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fitness.checks import COLUMNS, PRICES, SCHEMA
+from fitness.object_store import Root
 from fitness.shards import (
     Shard,
     ShardInfo,
@@ -41,7 +42,7 @@ _OVERNIGHT_SHARE = 0.2
 _DEFAULT_BARS, _DEFAULT_START, _DEFAULT_VOLATILITY = 5031, "1999-01-04", 0.012
 
 
-def write_samples(root: Path, *, random_walk_seed: int | None = None) -> list[ShardInfo]:
+def write_samples(root: Root, *, random_walk_seed: int | None = None) -> list[ShardInfo]:
     """Put the sample shards into a store, and with a seed a random walk as long as the S&P 500 too.
 
     Each info's `note` says what was done: `written`, `kept` (there and intact), `rewritten` (it was damaged or of an
@@ -59,7 +60,7 @@ def write_samples(root: Path, *, random_walk_seed: int | None = None) -> list[Sh
     return written
 
 
-def is_present(root: Path) -> bool:
+def is_present(root: Root) -> bool:
     """Whether every real sample can be loaded from this store."""
     try:
         for symbol in SYMBOLS:
@@ -141,7 +142,7 @@ def widen(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return frame.with_columns(high=high, low=low), int(n_mended)
 
 
-def _place(root: Path, symbol: str, frame: pl.DataFrame, source: str) -> ShardInfo:
+def _place(root: Root, symbol: str, frame: pl.DataFrame, source: str) -> ShardInfo:
     path = shard_path(root, symbol, TIMEFRAME)
     mended, n_mended = widen(frame)
     before = describe_shard(path) if path.exists() else None

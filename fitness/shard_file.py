@@ -11,19 +11,22 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from typing import Any, Final
 
 import polars as pl
 
 from fitness.checks import COLUMNS, SCHEMA
 from fitness.extra_columns import extra_names
+from fitness.object_store import Place, Root, place_of
 from fitness.shard import FORMAT, VALUES, bars_hash
 from fitness.timeframes import timeframe_us
 from strategies.errors import DataError
 
 FILE_NAME = "bars.parquet"
+PATTERN = f"symbol=*/timeframe=*/{FILE_NAME}"
+"""The shards of a store, as a glob below its root."""
 _SEAL = b"studbook.seal:sha256:"
 _ZEROS = "0" * 64
 _SYMBOL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -37,7 +40,7 @@ class ShardInfo:
 
     Attributes:
         symbol, timeframe: from the partition.
-        path: the file.
+        path: the file, or the object in an object store.
         n_bars: number of bars.
         first, last: open times of the first and the last bar, ISO 8601 in UTC.
         bars_per_year: for annual figures.
@@ -52,7 +55,7 @@ class ShardInfo:
 
     symbol: str
     timeframe: str
-    path: Path
+    path: Place
     n_bars: int = 0
     first: str = ""
     last: str = ""
@@ -66,18 +69,19 @@ class ShardInfo:
     extra: tuple[str, ...] = ()
 
 
-def shard_path(root: Path, symbol: str, timeframe: str) -> Path:
+def shard_path(root: Root, symbol: str, timeframe: str) -> Place:
     """Where the store keeps a shard.
 
     Raises:
         DataError: symbol or timeframe is not a name that a store accepts.
+        ConfigError: a URL that `place_of` refuses.
 
-    >>> shard_path(Path("data"), "SPX", "1d").as_posix()
+    >>> shard_path("data", "SPX", "1d").as_posix()
     'data/symbol=SPX/timeframe=1d/bars.parquet'
     """
     check_symbol(symbol)
     timeframe_us(timeframe)
-    return Path(root) / f"symbol={symbol}" / f"timeframe={timeframe}" / FILE_NAME
+    return place_of(root) / f"symbol={symbol}" / f"timeframe={timeframe}" / FILE_NAME
 
 
 def check_symbol(symbol: str) -> None:
@@ -119,14 +123,15 @@ def _seal(data: bytes) -> tuple[slice, bytes]:
     return slice(start, stop), data[:start] + _ZEROS.encode() + data[stop:]
 
 
-def read_whole(path: Path, root: Path) -> bytes:
+def read_whole(path: Place, root: Place) -> bytes:
     """The bytes of a shard's file.
 
     Raises:
         DataError: no such file (the shards that exist are named), a second file in its partition, or not readable.
+        ClusterError: the object store does not answer or does not let us in.
     """
     if not path.is_file():
-        files = Path(root).glob(f"symbol=*/timeframe=*/{FILE_NAME}")
+        files = root.glob(PATTERN)
         present = ", ".join(sorted(f"{file.parts[-3][7:]} {file.parts[-2][10:]}" for file in files))
         raise DataError(
             f"a shard must exist before it is read, but {path} does not; the store has {present or 'no shard'}. "
@@ -144,7 +149,7 @@ def read_whole(path: Path, root: Path) -> bytes:
         raise DataError(f"a shard must be readable, but {path} is not ({error}); mend the permissions.") from error
 
 
-def metadata_of(data: bytes, path: Path, symbol: str, timeframe: str) -> ShardInfo:
+def metadata_of(data: bytes, path: Place, symbol: str, timeframe: str) -> ShardInfo:
     """What the sealed file at `path` says of itself.
 
     Raises:
@@ -159,9 +164,7 @@ def metadata_of(data: bytes, path: Path, symbol: str, timeframe: str) -> ShardIn
         text = pl.read_parquet_metadata(io.BytesIO(data))["studbook"]
     except (*_UNREADABLE, KeyError) as error:
         raise _damaged(path, f"not readable as Parquet ({_first_line(error)})") from error
-    known = json.loads(text)
-    if known["format"] != FORMAT:
-        raise _damaged(path, f"its format is {known['format']}, this Studbook reads {FORMAT}")
+    known = _facts(text, path)
     if (known["symbol"], known["timeframe"]) != (symbol, timeframe):
         raise _damaged(path, f"it holds {known['symbol']} {known['timeframe']}")
     wanted = {field.name for field in fields(ShardInfo)} - {"symbol", "timeframe", "path", "problem", "note", "extra"}
@@ -169,7 +172,44 @@ def metadata_of(data: bytes, path: Path, symbol: str, timeframe: str) -> ShardIn
     return replace(ShardInfo(symbol, timeframe, path), **values, extra=tuple(known.get("extra", ())))
 
 
-def decode(data: bytes, path: Path) -> pl.DataFrame:
+def _facts(text: str, path: Place) -> dict[str, Any]:
+    """The JSON of the metadata, each value of its type: a seal that fits does not make them right."""
+    try:
+        known = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"its metadata are no JSON ({_first_line(error)})") from error
+    if not isinstance(known, dict) or known.get("format") != FORMAT:
+        found = known.get("format") if isinstance(known, dict) else known
+        raise _damaged(path, f"its format is {found!s:.80}, this Studbook reads {FORMAT}")
+    for name, fits in _FITS.items():
+        if name not in known or not fits(known[name]):
+            raise _damaged(path, f"its `{name}` is {known.get(name)!r:.80}")
+    if not _are_texts(known.get("extra", [])):
+        raise _damaged(path, f"its `extra` is {known['extra']!r:.80}")
+    return known
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 < value < math.inf
+
+
+_FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("symbol", "timeframe", "first", "last", "calendar", "source", "content_hash"), _is_text),
+    "n_bars": lambda value: type(value) is int and 0 <= value < 2**63,
+    "bars_per_year": _is_rate,
+    "quality": lambda value: type(value) in (int, float) and 0.0 <= value <= 1.0,
+}
+
+
+def decode(data: bytes, path: Place) -> pl.DataFrame:
     """The bars in the bytes of the file at `path`, columns and types as in `SCHEMA`, without nulls, and extra columns.
 
     Raises:
@@ -188,7 +228,7 @@ def decode(data: bytes, path: Path) -> pl.DataFrame:
     return frame
 
 
-def _damaged(path: Path, why: str) -> DataError:
+def _damaged(path: Place, why: str) -> DataError:
     return DataError(
         f"a shard must be a file that Studbook wrote, undamaged, but {path} is not: {why}; import it again."
     )

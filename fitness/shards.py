@@ -1,22 +1,23 @@
 """The store of shards: one symbol and timeframe of bars each, kept as Parquet and loaded as read-only arrays.
 
-A store is a folder of hive partitions, `symbol=S/timeframe=T/bars.parquet`, with the columns `timestamp` (bar-open
-time, UTC), `open`, `high`, `low`, `close`, `volume` and those of `EXTRA_COLUMNS` that the source had (shard_file.py). A
-load reads the file once, compares its hashes and judges the bars again: a damaged file is refused by name.
+A store is a folder, or a prefix of an object store (object_store.py), of hive partitions,
+`symbol=S/timeframe=T/bars.parquet`, with the columns `timestamp` (bar-open time, UTC), `open`, `high`, `low`, `close`,
+`volume` and those of `EXTRA_COLUMNS` that the source had (shard_file.py). A load reads the file once, compares its
+hashes and judges the bars again: a damaged file is refused by name.
 """
 
 import datetime as dt
-from pathlib import Path
 
 import polars as pl
 
 from fitness.checks import COLUMNS, SCHEMA, VALUES, check_bars, refuse_errors
 from fitness.extra_columns import extra_names, with_missing
-from fitness.files import atomic_write_bytes
+from fitness.object_store import ObjectPath, Place, Root, place_of, scan_options, write_whole
 from fitness.quality import Judgement, judge
 from fitness.shard import FORMAT, Shard
 from fitness.shard_file import (
     FILE_NAME,
+    PATTERN,
     ShardInfo,
     check_symbol,
     content_hash,
@@ -36,6 +37,7 @@ __all__ = [
     "load_shard",
     "write_shard",
     "write_judged",
+    "put_shard",
     "list_shards",
     "scan_bars",
     "describe_shard",
@@ -72,19 +74,19 @@ def shard_of(frame: pl.DataFrame, symbol: str, timeframe: str, *, bars_per_year:
 
 def write_shard(
     frame: pl.DataFrame,
-    root: Path,
+    root: Root,
     symbol: str,
     timeframe: str,
     *,
     calendar: str | None = None,
     source: str = "",
     n_mended: int = 0,
-) -> Path:
+) -> Place:
     """Judge the bars and put them into the store, whole or not at all; an older file of that name is replaced.
 
     Args:
         frame: columns as in the store, extra ones among them; others are left out.
-        root: folder of the store, made if missing.
+        root: folder or URL of the store, made if missing.
         symbol: its name.
         timeframe: that of the bars.
         calendar: trading calendar; None chooses one by the look of the timestamps.
@@ -93,6 +95,7 @@ def write_shard(
 
     Raises:
         DataError: bad name, bars that break a rule, unknown calendar, or a disk that refuses.
+        ClusterError: an object store that does not answer or does not let us in.
     """
     where = source or f"{symbol} {timeframe}"
     refuse_errors(check_bars(frame, where, timeframe), where)
@@ -101,12 +104,13 @@ def write_shard(
 
 
 def write_judged(
-    frame: pl.DataFrame, root: Path, symbol: str, timeframe: str, *, judgement: Judgement, source: str
-) -> Path:
+    frame: pl.DataFrame, root: Root, symbol: str, timeframe: str, *, judgement: Judgement, source: str
+) -> Place:
     """Put bars that `check_bars` accepted and `judge` has judged into the store; otherwise as `write_shard`.
 
     Raises:
         DataError: bad name, or a disk that refuses.
+        ClusterError: an object store that does not answer or does not let us in.
     """
     path = shard_path(root, symbol, timeframe)
     extra = extra_names(frame.columns)
@@ -125,21 +129,31 @@ def write_judged(
         "content_hash": content_hash(bars, symbol, timeframe),
         **({"extra": extra} if extra else {}),
     }
-    try:
-        atomic_write_bytes(path, encode(bars, known))
-    except OSError as error:
-        raise DataError(
-            f"a shard must be written whole, but writing {path} failed ({error}); what was there before is untouched. "
-            "Free space or mend the permissions and try again."
-        ) from error
+    put_shard(path, encode(bars, known))
     return path
 
 
-def load_shard(root: Path, symbol: str, timeframe: str, start: str | None = None, end: str | None = None) -> Shard:
+def put_shard(path: Place, data: bytes) -> None:
+    """Put the sealed bytes of a shard at `path`, whole or not at all.
+
+    Raises:
+        DataError: a disk that refuses, or a bucket that does not exist.
+        ClusterError: an object store that does not answer or does not let us in.
+    """
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise DataError(
+            f"a shard must be written whole, but writing {path} failed ({error}); what was there before is untouched. "
+            "Free space, mend the permissions or make the bucket, and try again."
+        ) from error
+
+
+def load_shard(root: Root, symbol: str, timeframe: str, start: str | None = None, end: str | None = None) -> Shard:
     """The shard of a store, verified: both hashes, the format, and every rule of checks.py.
 
     Args:
-        root: folder of the store.
+        root: folder or URL of the store.
         symbol: its name.
         timeframe: that of the bars.
         start: first instant wanted, ISO 8601, UTC if it names no zone; None from the beginning.
@@ -147,9 +161,10 @@ def load_shard(root: Path, symbol: str, timeframe: str, start: str | None = None
 
     Raises:
         DataError: no such shard, a damaged or foreign file, or fewer than two bars between start and end.
+        ClusterError: an object store that does not answer or does not let us in.
     """
     path = shard_path(root, symbol, timeframe)
-    data = read_whole(path, root)
+    data = read_whole(path, path.parents[2])
     info = metadata_of(data, path, symbol, timeframe)
     frame = decode(data, path)
     found = content_hash(frame, symbol, timeframe)
@@ -162,7 +177,7 @@ def load_shard(root: Path, symbol: str, timeframe: str, start: str | None = None
     return shard_of(wanted, symbol, timeframe, bars_per_year=info.bars_per_year, quality=info.quality)
 
 
-def scan_bars(root: Path) -> pl.LazyFrame:
+def scan_bars(root: Root) -> pl.LazyFrame:
     """All bars of a store as one lazy frame with `symbol` and `timeframe`; filters and selections prune what is read.
 
     Extra columns are null where a shard has none. For looking around: nothing is verified. What feeds a fitness goes
@@ -171,32 +186,40 @@ def scan_bars(root: Path) -> pl.LazyFrame:
     Raises:
         DataError: the store has no shard.
     """
-    if not any(Path(root).glob(f"symbol=*/timeframe=*/{FILE_NAME}")):
-        raise _no_store(root)
-    pattern = f"{Path(root).as_posix()}/symbol=*/timeframe=*/{FILE_NAME}"
+    place = place_of(root)
+    if not any(place.glob(PATTERN)):
+        raise _no_store(place)
+    pattern = f"{place.as_posix()}/symbol=*/timeframe=*/{FILE_NAME}"
     return pl.scan_parquet(
         pattern,
         schema={**SCHEMA, **dict.fromkeys(EXTRA_COLUMNS, pl.Float64())},
         missing_columns="insert",
         hive_partitioning=True,
         hive_schema={"symbol": pl.String(), "timeframe": pl.String()},
+        storage_options=scan_options(place),
     )
 
 
-def list_shards(root: Path) -> list[ShardInfo]:
+def list_shards(root: Root) -> list[ShardInfo]:
     """Every shard of a store by symbol and length of timeframe; damaged ones are listed with their `problem`.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: the folder does not exist, or the object store has no shard there.
+        ClusterError: an object store that does not answer or does not let us in.
     """
-    if not Path(root).is_dir():
-        raise _no_store(root)
-    found = [describe_shard(path) for path in Path(root).glob(f"symbol=*/timeframe=*/{FILE_NAME}")]
+    place = place_of(root)
+    found = [describe_shard(path) for path in place.glob(PATTERN)]
+    if not found and (isinstance(place, ObjectPath) or not place.is_dir()):
+        raise _no_store(place)
     return sorted(found, key=lambda info: (info.symbol, _length_or_zero(info.timeframe), info.timeframe))
 
 
-def describe_shard(path: Path) -> ShardInfo:
-    """What the metadata of one file say; never an error, but a `problem`."""
+def describe_shard(path: Place) -> ShardInfo:
+    """What the metadata of one file say; what is wrong with it is its `problem`.
+
+    Raises:
+        ClusterError: an object store that does not answer or does not let us in; this says nothing of the file.
+    """
     symbol = path.parent.parent.name.removeprefix("symbol=")
     timeframe = path.parent.name.removeprefix("timeframe=")
     try:
@@ -214,10 +237,10 @@ def _length_or_zero(timeframe: str) -> int:
         return 0
 
 
-def _no_store(root: Path) -> DataError:
+def _no_store(root: Place) -> DataError:
     return DataError(
-        f"a data folder must hold shards (symbol=S/timeframe=T/{FILE_NAME}), but {root} holds none; "
-        "run `studbook data sample` or `studbook data import` first."
+        f"a data store must hold shards (symbol=S/timeframe=T/{FILE_NAME}), but {root} holds none; "
+        "run `studbook data sample`, `import` or `copy` first."
     )
 
 

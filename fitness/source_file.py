@@ -17,6 +17,8 @@ import polars as pl
 
 from strategies.errors import DataError
 
+MAX_BYTES = 1 << 32
+"""Of a file, unpacked: a minute bar of twenty years takes a hundredth of it, a file made to fill the memory all."""
 _PARQUET = b"PAR1"
 _GZIP = b"\x1f\x8b"
 _DELIMITERS = ",;\t|"
@@ -90,17 +92,23 @@ def _bytes_of(path: Path) -> bytes:
     if path.is_dir():
         raise DataError(f"import takes one file, but {path} is a folder; name a CSV or Parquet file in it.")
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise DataError(f"a file to import must exist, but {path} does not; check the path.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"a file to import must be readable, but {path} is not ({error}); check it.") from error
-    if not data.startswith(_GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"a gzipped file must be whole, but {path} is not ({error}); fetch it again.") from error
+    if data.startswith(_GZIP) and len(data) <= MAX_BYTES:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+                data = unpacked.read(MAX_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"a gzipped file must be whole, but {path} is not ({error}); fetch it again.") from error
+    if len(data) > MAX_BYTES:
+        raise DataError(
+            f"a file to import must have at most {MAX_BYTES:,} bytes, but {path} has more; import it in parts."
+        )
+    return data
 
 
 def _parquet(data: bytes, path: Path) -> pl.DataFrame:

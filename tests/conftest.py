@@ -19,6 +19,17 @@ for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
 
 N_BARS = 900
+CHAOS = os.environ.get("STUDBOOK_CHAOS") == "1"
+
+
+@pytest.fixture(scope="session")
+def amount():
+    """A function from amounts in `make test` and under `make chaos` to the one that holds: `amount(20, 20_000)`."""
+
+    def choose(ci, chaos):
+        return chaos if CHAOS else ci
+
+    return choose
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +104,19 @@ class Replay:
     def submit(self, task):
         self._tasks.append(task)
 
+    def wants(self):
+        return True
+
     def wait(self, timeout_s):
         if not self._tasks:
             return ()
         task = self._tasks.pop(0)
         if (self._job, task) not in self.results:
             self._serial.submit(task)
-            (self.results[self._job, task],) = self._serial.wait(timeout_s)
+            found = self._serial.wait(timeout_s)
+            if not found:  # asked to stop
+                return ()
+            (self.results[self._job, task],) = found
         return (self.results[self._job, task],)
 
     def close(self):

@@ -37,6 +37,19 @@ def test_the_first_result_needs_no_data_frames_no_scipy_and_no_discovery():
     assert not loaded & (heavy | {"strategies.discovery", "strategies.examination", "strategies.mirror_search"})
 
 
+def test_what_runs_on_workers_imports_no_data_frames_no_tracking_and_no_terminal():
+    loaded = set(run(f"import sys, cluster.actors, cluster.worker\n{LOADED}").split())
+    assert {"cluster.actors", "cluster.worker", "fitness.bank", "evolution.advance"} <= loaded
+    heavy = {"pandas", "polars", "scipy.linalg", "pyarrow", "fsspec", "optuna", "ribs", "mlflow", "plotly"}
+    assert not loaded & (heavy | {"rich", "typer", "exchange_calendars", "cluster.cli", "cluster.tracking"})
+
+
+def test_the_command_line_imports_no_numbers_before_a_command_does():
+    loaded = set(run(f"import sys, cluster.cli\n{LOADED}").split())
+    assert "typer" in loaded
+    assert not loaded & {"numpy", "numba", "polars", "pydantic", "ray", "mlflow", "rich.progress"}
+
+
 def test_a_shard_from_another_process_needs_no_data_frames():
     code = """
 import pickle, sys

@@ -4,7 +4,21 @@ Importing this package imports typer and nothing heavier: `studbook --help` answ
 imports what it needs when it runs.
 """
 
-from cluster.cli import backtesting, bench, data, exporting, health, looking, proving, running, serving, trials, tuning
+from cluster.cli import (
+    backtesting,
+    bench,
+    data,
+    exporting,
+    health,
+    looking,
+    proving,
+    running,
+    serving,
+    submitting,
+    trials,
+    tuning,
+    watching,
+)
 from cluster.cli.app import app
 from cluster.kernel_cache import share_kernels
 
@@ -22,6 +36,8 @@ __all__ = [
     "proving",
     "trials",
     "tuning",
+    "submitting",
+    "watching",
 ]
 
 

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from cluster.cli.preferences import default_map
 from cluster.cli.reply import Reply, say
 
-EXIT_CTRL_C = 130
+EXIT_CTRL_C, EXIT_TERMINATED = 130, 143
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 
@@ -25,6 +25,7 @@ ORDER = (
     "resume",
     "jobs",
     "show",
+    "top",
     "elites",
     "trials",
     "report",
@@ -38,6 +39,7 @@ ORDER = (
     "track",
     "doctor",
 )
+PANELS = {"On a cluster": ("submit", "status", "logs", "attach", "stop", "list")}
 
 
 class StudbookCommand(TyperCommand):
@@ -50,13 +52,15 @@ class StudbookCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command behind the fence."""
+        from cluster.signals import ends_when_terminated, last_words
+
         reply: Reply = ctx.find_object(Reply)
         reply.fence()
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            reply.fail("interrupted.", EXIT_CTRL_C)
-            raise typer.Exit(EXIT_CTRL_C) from None
+        with last_words(reply.leave), ends_when_terminated():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:  # typer would make a bare exit code of it
+                raise typer.Exit(_interrupted(error, reply)) from None
 
 
 class StudbookGroup(TyperGroup):
@@ -71,6 +75,18 @@ class StudbookGroup(TyperGroup):
             *(name for name in ORDER if name in self.commands),
             *(name for name in self.commands if name not in ORDER),
         ]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under their headings."""
+        names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
+        apart = {name for panel in PANELS.values() for name in panel}
+        sections = {"Commands": [name for name in names if name not in apart]}
+        sections |= {title: [name for name in panel if name in names] for title, panel in PANELS.items()}
+        limit = formatter.width - 6 - max(map(len, names))
+        for title, listed in sections.items():
+            if listed:
+                with formatter.section(title):
+                    formatter.write_dl([(name, self.commands[name].get_short_help_str(limit)) for name in listed])
 
     def main(
         self,
@@ -111,8 +127,19 @@ def _guarded(run: Any, reply: Reply) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # who read us has gone
         return 1
+    except KeyboardInterrupt as error:
+        return _interrupted(error, reply)
     except Exception as error:  # noqa: BLE001  # the last line of defence: a message, not a traceback
         return _failure(error, reply)
+
+
+def _interrupted(error: KeyboardInterrupt, reply: Reply) -> int:
+    """Say that Ctrl-C or SIGTERM ended a command that has nothing to stop in an orderly way."""
+    from cluster.signals import Terminated
+
+    code, text = (EXIT_TERMINATED, "terminated.") if isinstance(error, Terminated) else (EXIT_CTRL_C, "interrupted.")
+    reply.fail(text, code)
+    return code
 
 
 def _usage(error: typer.TyperException, reply: Reply) -> int:
@@ -171,6 +198,6 @@ app = typer.Typer(
 )
 
 
-def command() -> Callable[[CommandFunction], CommandFunction]:
-    """Register a function as a command of `studbook`."""
-    return app.command(cls=StudbookCommand)
+def command(name: str | None = None) -> Callable[[CommandFunction], CommandFunction]:
+    """Register a function as a command of `studbook`, under its own name or `name`."""
+    return app.command(name, cls=StudbookCommand)

@@ -1,4 +1,7 @@
-"""`studbook data sample|import|derive|check|list`: bars into the store, and a look at what is in it."""
+"""`studbook data sample|import|derive|copy|check|list`: bars into the store, and a look at what is in it.
+
+A store is a folder or the URL of an object store, as `s3://bucket/prefix`; see fitness/object_store.py.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fitness.importing import ShardReport
+    from fitness.object_store import Root
     from fitness.shards import ShardInfo
 
 data_app = typer.Typer(no_args_is_help=True, help="Import, check and list bars (Parquet shards).")
@@ -118,6 +122,32 @@ def data_derive(
     _list(reply_of(context, as_json=as_json), root, [describe_shard(path)])
 
 
+@data_app.command("copy", cls=StudbookCommand)
+def data_copy(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Store to read: a folder or a URL.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="Store to write: a folder or a URL.")],
+    symbol: Annotated[list[str] | None, typer.Option("--symbol", "-s", help="Only this symbol; may repeat.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--replace", help="Replace shards at TO that hold other bars under the same name.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Copy shards between folders and object stores.
+
+    Each is verified before it is sent and after it has arrived, whole or not at all. What is there already is kept.
+    Endpoint and credentials are those of the environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_PROFILE.
+
+    Examples:
+      studbook data copy data s3://bars/daily
+      studbook data copy s3://bars/daily data --symbol SPX --symbol IXIC
+    """
+    from fitness.copying import copy_store
+
+    found = copy_store(source, target, symbols=symbol or [], overwrite=overwrite)
+    _list(reply_of(context, as_json=as_json), target, found)
+
+
 @data_app.command("check", cls=StudbookCommand)
 def data_check(context: typer.Context, root: DataRoot = DATA, as_json: JsonFlag = False) -> None:
     """Load and judge every shard again.
@@ -128,10 +158,11 @@ def data_check(context: typer.Context, root: DataRoot = DATA, as_json: JsonFlag 
       studbook data check --json
     """
     from fitness.importing import check_store
+    from fitness.object_store import place_of
 
     reports = check_store(root)
     sound = all(report.passed for report in reports)
-    document = {"root": str(root), "sound": sound, "shards": [report.to_dict() for report in reports]}
+    document = {"root": str(place_of(root)), "sound": sound, "shards": [report.to_dict() for report in reports]}
     reply_of(context, as_json=as_json).give(
         document, lambda console: console.print(_check_text(reports), soft_wrap=True)
     )
@@ -162,11 +193,13 @@ def data_list(context: typer.Context, root: DataRoot = DATA, as_json: JsonFlag =
     _list(reply_of(context, as_json=as_json), root, list_shards(root))
 
 
-def _list(reply: Reply, root: Path, infos: "Sequence[ShardInfo]") -> None:
+def _list(reply: Reply, store: "Root", infos: "Sequence[ShardInfo]") -> None:
     """Answer with shards, as `list` does."""
     from cluster.tables import shard_table
     from fitness.importing import info_dict
+    from fitness.object_store import place_of
 
+    root = place_of(store)
     shards: list[dict[str, Any]] = [info_dict(info) for info in infos]
     empty = f"No shards in {root}. `studbook data sample` makes some."
     document = {"root": str(root), "shards": shards}

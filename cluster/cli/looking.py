@@ -120,6 +120,8 @@ def job_summary(job: "JobView") -> dict[str, Any]:
         "n_evaluated": job.n_evaluated,
         "n_screened_out": job.n_screened_out,
         "n_elites": len(job.elites),
+        "n_repairs": len(job.repairs),
+        "n_quarantined": len(job.quarantined),
         "verdict": job.verdict,
         "seconds": job.seconds,
     }

@@ -14,11 +14,25 @@ RunsRoot = Annotated[
 ]
 DataRoot = Annotated[
     Path,
-    typer.Option("--root", envvar="STUDBOOK_DATA", help="Folder that holds the Parquet shards.", show_default=True),
+    typer.Option(
+        "--root",
+        envvar="STUDBOOK_DATA",
+        help="Folder or URL (s3://bucket/prefix) of the Parquet shards.",
+        show_default=True,
+    ),
 ]
 JobName = Annotated[
     str,
     typer.Argument(help="Job id, a unique beginning of one, or `latest`.", metavar="JOB", show_default=True),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"],
+        help="Dashboard of the cluster's head, as http://HEAD:8265.",
+    ),
 ]
 RUNS = Path("runs")
 DATA = Path("data")

@@ -27,6 +27,9 @@ def outcome_document(job: "JobView") -> dict[str, Any]:
         "candidates": list(job.candidates),
         "births_sha256": job.births_sha256,
         "repairs": list(job.repairs),
+        "quarantined": list(job.quarantined),
+        "workers": list(job.workers),
+        "stalls": list(job.stalls),
         "seconds": job.seconds,
         "files": {name: str(path) for name, path in files_of(job).items()},
     }
@@ -35,12 +38,14 @@ def outcome_document(job: "JobView") -> dict[str, Any]:
 def files_of(job: "JobView") -> dict[str, Path]:
     """Return what is in the run folder, by what it is."""
     from cluster.report import report_path
+    from cluster.structured_log import LOG_FILE
 
     places = {
         "run": job.run_dir,
         "report": report_path(job.run_dir),
         "births": job.run_dir / "births.parquet",
         "journal": job.run_dir / "journal.jsonl",
+        "log": job.run_dir / LOG_FILE,
         "candidates": job.run_dir / "candidates",
         "elites": job.run_dir / "elites",
     }
@@ -50,7 +55,7 @@ def files_of(job: "JobView") -> dict[str, Path]:
 def show_outcome(console: "Console", job: "JobView") -> None:
     """Print the outcome of a job for people."""
     from cluster.report.numbers import by_merit
-    from cluster.tables import candidate_block, gate_table, tried_sentence
+    from cluster.tables import candidate_block, gate_table, ran_sentence, tried_sentence
     from cluster.trial_ledger import tried_on_bars
 
     shown = by_merit(job.elites or job.candidates)[:SHOWN]
@@ -66,6 +71,8 @@ def show_outcome(console: "Console", job: "JobView") -> None:
         )
     console.print(tried_sentence(job), soft_wrap=True)
     console.print(tried_on_bars(job), soft_wrap=True)
+    if not job.health.is_quiet:
+        console.print(ran_sentence(job), style="yellow", soft_wrap=True)
     console.print(job.verdict or f"The job is {job.status}.", style="bold", soft_wrap=True)
     if job.status == "interrupted":
         console.print(f"`studbook resume {job.id}` goes on.")

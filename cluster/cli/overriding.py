@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from strategies.errors import UsageError
+from cluster.job_yaml import yaml_values
+from strategies.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from cluster.job_config import JobConfig
@@ -44,9 +43,9 @@ def _parsed(pair: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise UsageError(f"`--set` must be KEY=VALUE, but was {pair!r}; as in --set evolution.generations=5.")
     try:
-        return key.strip(), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"`--set` must have a YAML value, but was {pair!r}: {error}.") from error
+        return key.strip(), yaml_values(text, where=f"--set {key}")
+    except ConfigError as error:
+        raise UsageError(f"`--set` must have a YAML value, but was {pair!r}: {error}") from error
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:

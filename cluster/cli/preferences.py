@@ -39,10 +39,14 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
         from strategies.errors import ConfigError
 
-        raise ConfigError(f"preferences must be TOML, but {path} is not: {error}.") from error
+        raise ConfigError(f"preferences must be readable, but {path} is not: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number or a nesting beyond all use
+        from strategies.errors import ConfigError
+
+        raise ConfigError(f"preferences must be TOML, but {path} is not: {error!s:.300}.") from error
 
 
 def _apply(found: dict[str, Any], command: Any, table: Mapping[str, Any], path: Path) -> None:

@@ -60,14 +60,23 @@ class Reply:
         else:
             say(f"error: {message}")
 
+    def leave(self, exit_code: int) -> None:
+        """Say with `--json` that the process ends at once; for `signals.last_words`, so on another thread."""
+        if self.as_json:
+            self.fail("left at once, as asked for by a second signal.", exit_code)
+            self._print_document()
+
     def close(self) -> None:
         """Print the document, if one is due, and give stdout back."""
         if self.as_json and self._document is not UNSET:
-            from cluster.journal import plain
-
-            self.text(json.dumps(plain(self._document), indent=2, ensure_ascii=False, allow_nan=False))
+            self._print_document()
         self._stream.flush()
         self._undo.close()
+
+    def _print_document(self) -> None:
+        from cluster.journal import plain
+
+        self.text(json.dumps(plain(self._document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def say(text: str) -> None:

@@ -1,8 +1,7 @@
-"""`studbook run` and `studbook resume`."""
+"""`studbook run` and `studbook resume`: a job begun, gone on with, and ended with its exit code."""
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,11 +9,12 @@ import typer
 
 from cluster.cli.app import command
 from cluster.cli.options import RUNS, JobName, JsonFlag, RunsRoot, reply_of
-from cluster.cli.reply import Reply, console_on, say
+from cluster.cli.reply import Reply, say
+from cluster.cli.watching import LogJson, watched
 
 if TYPE_CHECKING:
     from cluster.job_config import JobConfig
-    from cluster.progress import Progress
+    from cluster.journal import Record
     from cluster.tracking import Tracker
     from cluster.view import JobView
 
@@ -26,6 +26,10 @@ Overrides = Annotated[
 ExecutorName = Annotated[Literal["serial", "ray"] | None, typer.Option("--executor", help="Where epochs run.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes on Ray.")]
 NoMlflow = Annotated[bool, typer.Option("--no-mlflow", help="Do not write to MLflow (`studbook track` does it later).")]
+JobId = Annotated[
+    str | None,
+    typer.Option("--id", metavar="ID", help="Name of the run folder. A job that it holds is gone on with."),
+]
 RequireElite = Annotated[
     bool, typer.Option("--require-elite", help="End with exit code 5 if nothing passed the gates.")
 ]
@@ -39,18 +43,22 @@ def run(
     executor: ExecutorName = None,
     workers: Workers = None,
     root: Annotated[Path | None, typer.Option("--root", envvar="STUDBOOK_RUNS", help="Folder of run folders.")] = None,
+    job_id: JobId = None,
     no_mlflow: NoMlflow = False,
     require_elite: RequireElite = False,
+    log_json: LogJson = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Breed strategies by a job file, and judge the best.
 
     Progress goes to stderr, the outcome to stdout. Ctrl-C keeps what is finished; `studbook resume` goes on.
+    With `--id` the same command begins the job or goes on with it, as often as it takes.
 
     Examples:
       studbook run configs/quickstart.yaml
       studbook run configs/quickstart.yaml --set evolution.generations=5 --set seed=11 --executor serial
       studbook run job.yaml --json --require-elite > outcome.json
+      studbook run job.yaml --id btc-2026
     """
     from cluster.cli.overriding import overridden
     from cluster.settings import load_config
@@ -58,14 +66,18 @@ def run(
     reply = reply_of(context, as_json=as_json)
     settings = overridden(load_config(config), overrides or [], executor=executor, workers=workers, root=root)
     place = Path(settings.output.root)
+    begun = _begun(place, job_id, settings) if job_id is not None else None
+    if begun is not None:
+        _go_on(reply, begun, settings, no_mlflow=no_mlflow, require_elite=require_elite, log_json=log_json)
+        return
 
     def drive(observers: list[Any], stop: Any) -> "JobView":
         from cluster.driver import run_job
 
-        return run_job(settings, observers=observers, stop=stop)
+        return run_job(settings, job_id=job_id, observers=observers, stop=stop)
 
     tracker = None if no_mlflow else _tracker(settings, place, None)
-    view = _driven(drive, settings, tracker, lambda _: None)
+    view = _driven(drive, settings, tracker, root=place, log_json=log_json)
     _end(reply, view, tracker, require_elite=require_elite)
 
 
@@ -81,6 +93,7 @@ def resume(
     root: RunsRoot = RUNS,
     no_mlflow: NoMlflow = False,
     require_elite: RequireElite = False,
+    log_json: LogJson = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with a job that was interrupted or killed.
@@ -92,14 +105,32 @@ def resume(
       studbook resume quickstart-20261121T101500-3fa2 --executor serial
     """
     from cluster.cli.overriding import overridden
-    from cluster.journal import read_journal
-    from cluster.run_folder import journal_path
     from cluster.settings import load_config
     from cluster.view import find_job
 
     reply = reply_of(context, as_json=as_json)
     found = find_job(root, job)
     offered = overridden(load_config(config) if config else found.config, [], executor=executor, workers=workers)
+    _go_on(reply, found, offered, no_mlflow=no_mlflow, require_elite=require_elite, log_json=log_json)
+
+
+def _begun(place: Path, job_id: str, settings: "JobConfig") -> "JobView | None":
+    """The job of this id, if there is one to go on with."""
+    from cluster.driver import begun_job, require_same_job
+
+    found = begun_job(place, job_id)
+    if found is not None:
+        require_same_job(found, settings)
+    return found
+
+
+def _go_on(
+    reply: Reply, found: "JobView", offered: "JobConfig", *, no_mlflow: bool, require_elite: bool, log_json: bool
+) -> None:
+    """Resume a job and answer with its outcome; of a finished one, only that."""
+    from cluster.journal import read_journal
+    from cluster.run_folder import journal_path
+
     if found.status == "finished":
         say(f"{found.id} is finished; there is nothing to resume.")
         _end(reply, found, None, require_elite=require_elite)
@@ -110,9 +141,11 @@ def resume(
 
         return resume_job(found.run_dir, config=offered, observers=observers, stop=stop)
 
-    tracker = None if no_mlflow else _tracker(offered, root, found.run_dir)
+    say(f"{found.id} goes on after {len(found.epochs)} epochs.")
+    tracker = None if no_mlflow else _tracker(offered, found.run_dir.parent, found.run_dir)
     records = read_journal(journal_path(found.run_dir)).records
-    view = _driven(drive, offered, tracker, lambda progress: progress.prime(records))
+    root, run_dir = found.run_dir.parent, found.run_dir
+    view = _driven(drive, offered, tracker, root=root, run_dir=run_dir, records=records, log_json=log_json)
     _end(reply, view, tracker, require_elite=require_elite)
 
 
@@ -130,18 +163,21 @@ def _driven(
     drive: "Callable[[list[Any], Any], JobView]",
     settings: "JobConfig",
     tracker: "Tracker | None",
-    prime: "Callable[[Progress], None]",
+    *,
+    root: Path,
+    run_dir: Path | None = None,
+    records: "Sequence[Record]" = (),
+    log_json: bool = False,
 ) -> "JobView":
-    """Run the driver under progress, signal handlers and tracking, and write the report."""
-    from cluster.progress import Progress
+    """Run the driver under progress, log, metrics, signal handlers and tracking, and write the report."""
     from cluster.report import write_report
 
-    with _told_to(tracker), Progress(console_on(sys.stderr)) as progress:
-        prime(progress)
+    watching = watched(root=root, run_dir=run_dir, records=records, log_json=log_json)
+    with _told_to(tracker), watching as (progress, observers):
         where = "Ray" if settings.cluster.executor == "ray" else "one process"
         progress.say(f"starting: reading bars, loading libraries, opening {where}")
         with _stoppable() as stop:
-            view = drive([progress, *([tracker] if tracker else [])], stop)
+            view = drive([*observers, *([tracker] if tracker else [])], stop)
         progress.say("writing the report")
         write_report(view)
         if tracker is not None:
@@ -174,6 +210,10 @@ def _stoppable() -> Iterator[Any]:
             yield request.event
         except Interrupted as error:
             raise Interrupted(str(error), request.exit_code) from error
+        except SystemExit as error:  # of the handler that Ray has in place while it starts
+            if not request.event.is_set():
+                raise
+            raise Interrupted("stopped while Ray started", request.exit_code) from error
 
 
 def _end(reply: Reply, view: "JobView", tracker: "Tracker | None", *, require_elite: bool) -> None:

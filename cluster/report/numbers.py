@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from cluster.health import IslandHealth
     from cluster.view import JobView
 
 NOTHING: Final = "-"
@@ -53,9 +54,12 @@ def figure(measure: str, value: object) -> str:
 
 def as_number(value: object) -> float | None:
     """Return `value` as a finite float, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond all floats
+        return None
 
 
 def segment_figure(record: Mapping[str, Any], segment: str, measure: str) -> str:
@@ -136,3 +140,30 @@ def tried_note(view: "JobView") -> str:
     """Return where a job's trials come from: how many it bred, and in how many jobs, if there were earlier ones."""
     n_jobs = ((view.chosen or {}).get("trials") or {}).get("n_jobs", 1)
     return f"{view.n_births:,} bred" + (f", with {count(n_jobs - 1, 'earlier job')}" if n_jobs > 1 else "")
+
+
+def island_cells(island: "IslandHealth") -> tuple[str, ...]:
+    """Return an island's figures, for a row of a table.
+
+    Number, generation, best, validation, generations since its best improved, diversity, its trend, births a second,
+    evaluated a second, share of waiting, losses, strategies put aside, host.
+    """
+    return (
+        str(island.island),
+        str(max(island.generation, 0)),
+        _formed(island.best, ".2f"),
+        _formed(island.validation, ".2f"),
+        _formed(island.since_best, "d"),
+        _formed(island.diversity, ".3f"),
+        _formed(island.diversity_change, "+.3f"),
+        _formed(island.births_per_s, ",.1f"),
+        _formed(island.evaluated_per_s, ",.1f"),
+        _formed(island.waiting_share, ".0%"),
+        str(island.n_repairs or NOTHING),
+        str(island.n_quarantined or NOTHING),
+        island.host or NOTHING,
+    )
+
+
+def _formed(value: float | None, form: str) -> str:
+    return NOTHING if value is None else format(value, form)

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.report import attribution, charts, equity, families, luck, portfolio, regimes, sections
+from cluster.report import attribution, charts, equity, families, luck, portfolio, regimes, running, sections
 from cluster.report.markup import Html, element, joined, section
 from cluster.report.numbers import by_merit
 
@@ -22,6 +22,7 @@ _NAVIGATION: Final = {
     "tried": "What was tried",
     "luck": "Luck",
     "data": "Data",
+    "running": "How it ran",
     "config": "Job file",
     "reading": "How to read this",
 }
@@ -54,7 +55,7 @@ def render_report(view: "JobView") -> str:
         *luck.luck_sections(view, page.place),
         regimes.market_section(view, page),
         sections.data_section(view),
-        sections.repairs_section(view),
+        running.running_section(view, page.place),
         sections.config_section(view),
         sections.reading_section(),
     )

@@ -246,18 +246,6 @@ def screen_text(view: "JobView") -> str:
     )
 
 
-def repairs_section(view: "JobView") -> Html:
-    """Return what broke under way and was run again; nothing when nothing did."""
-    if not view.repairs:
-        return Html("")
-    rows = [[str(repair.get("what", "")), f"island {repair['island']}, epoch {repair['epoch']}", str(repair["reason"])]
-            for repair in view.repairs]  # fmt: skip
-    lead = element(
-        "p", "A lost epoch is run again and gives the same births, so repairs change no result.", class_="lead"
-    )
-    return section("repairs", "Repairs", lead, table(["What", "Where", "Why"], rows, numeric_from=9))
-
-
 def config_section(view: "JobView") -> Html:
     """Return the resolved job file and the versions it ran with."""
     text = yaml.safe_dump(view.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

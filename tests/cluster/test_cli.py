@@ -23,8 +23,12 @@ from fitness.shards import write_shard
 
 MakeRun = Callable[..., Path]
 SINGLE = ("run", "resume", "jobs", "show", "elites", "trials", "report", "export", "backtest", "null", "walk-forward")
-SINGLE += ("tune", "ui", "track", "doctor", "version")
-COMMANDS = [*([name] for name in SINGLE), *(["data", name] for name in ("sample", "import", "derive", "check", "list"))]
+SINGLE += ("tune", "top", "ui", "track", "doctor", "version")
+SINGLE += ("submit", "status", "logs", "attach", "stop", "list")
+COMMANDS = [
+    *([name] for name in SINGLE),
+    *(["data", name] for name in ("sample", "import", "derive", "check", "copy", "list")),
+]
 HEAVY = ("numpy", "polars", "ray", "mlflow", "numba", "talib", "pydantic", "plotly", "rich", "optuna", "deap")
 MAIN = [sys.executable, "-c", "from cluster.cli import main; main()"]
 

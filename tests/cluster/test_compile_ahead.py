@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.compile_ahead import PARTS, CompileAhead
+from cluster.compile_ahead import PARTS, CompileAhead, done_mark
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -16,7 +16,7 @@ def test_the_cache_is_marked_only_when_all_parts_succeeded(tmp_path, monkeypatch
     monkeypatch.setattr("sys.executable", program)
     with CompileAhead() as ahead:
         ahead.wait()
-    assert (tmp_path / "compiled").exists() == is_marked
+    assert done_mark(tmp_path).exists() == is_marked
     assert "compiling kernels, once" in capsys.readouterr().err
     with CompileAhead() as again:
         again.wait()
@@ -33,4 +33,4 @@ def test_what_still_runs_is_stopped_on_the_way_out(tmp_path, monkeypatch):
         processes = ahead._running
         assert all(process.poll() is None for process in processes)
     assert all(process.poll() is not None for process in processes)
-    assert not (tmp_path / "compiled").exists()
+    assert not done_mark(tmp_path).exists()

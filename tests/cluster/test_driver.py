@@ -222,7 +222,13 @@ def test_an_epoch_lost_too_often_is_a_cluster_error(undisturbed, job, tmp_path, 
     (run,) = tmp_path.glob("*-*")
     view = read_job(run)
     assert view.status == "interrupted"
-    assert view.repairs[0] == {"island": 0, "epoch": 0, "what": "island 0", "reason": "no memory"}
+    assert view.repairs[0] == {
+        "island": 0,
+        "epoch": 0,
+        "what": "island 0",
+        "reason": "no memory",
+        "action": "epoch run again",
+    }
     assert_same_job(resume_job(run, make_executor=replay), undisturbed)
 
 

@@ -116,9 +116,9 @@ def test_a_lost_epoch_is_run_again_with_the_same_inputs():
 def test_an_epoch_lost_too_often_ends_the_job():
     plan = Plan(n_islands=1, n_epochs=2, max_repairs=2)
     state, _ = apply(new_job(plan), Started())
-    for _ in range(2):
+    for watched in (False, True):
         state, commands = apply(state, EpochLost(0, 0, "killed"))
-        assert commands == (RunEpoch(0, 0, ()),)
+        assert commands == (RunEpoch(0, 0, (), watched=watched),)
     state, commands = apply(state, EpochLost(0, 0, "killed"))
     assert commands == (GiveUp(0, 0, "killed"),)
     assert state.phase == "failed"

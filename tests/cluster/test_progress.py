@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from cluster.journal import Record, read_journal
-from cluster.progress import Progress, Standing, Stopwatch, headline, species
+from cluster.progress import Progress, headline, species, troubles
+from cluster.standing import Standing, Stopwatch
 
 MakeRun = Callable[..., Path]
 
@@ -121,6 +122,24 @@ def test_the_screen_is_told_when_there_is_one_and_when_it_turns_itself_off(make_
     assert "screen" not in headline(plain, Stopwatch(plain, clock))
 
 
+def test_troubles_are_counted_and_missing_workers_told() -> None:
+    standing = Standing()
+    assert troubles(standing) == ""
+    at = "2026-11-21T10:00:00.000+00:00"
+    facts = [
+        ("workers", {"present": 4, "wanted": 4, "reason": "all began"}),
+        ("repair", {"what": "breeder 1", "island": 0, "epoch": 2, "reason": "died", "action": "epoch run again"}),
+        ("quarantined", {"id": "ab", "reason": "killed its worker", "island": 0, "epoch": 2}),
+        ("quarantined", {"id": "cd", "reason": "took longer than 60 s", "island": 0, "epoch": 2}),
+        ("stall", {"island": 0, "epoch": 3, "waited_s": 90.0, "typical_s": 9.0}),
+    ]
+    for n, (kind, data) in enumerate(facts):
+        standing.take(Record(n, at, kind, data))
+    assert troubles(standing) == "1 repair, 2 strategies put aside, 1 stall"
+    standing.take(Record(9, at, "workers", {"present": 3, "wanted": 4, "reason": "a node left"}))
+    assert troubles(standing).endswith("3 of 4 workers")
+
+
 def test_before_the_first_record_nothing_divides_by_zero() -> None:
     standing = Standing()
     assert "starting" in headline(standing, Stopwatch(standing, Clock()))
@@ -136,7 +155,9 @@ def test_off_a_terminal_there_are_lines_now_and_then_and_no_control_codes(make_r
     lines = stream.getvalue().splitlines()
     assert lines[0].startswith("starting")
     assert lines[-1].startswith("finished")
-    assert len(lines) == 6
+    assert len(lines) == 7
+    assert "island 1 lost (worker <killed> & restarted): epoch run again (island 1, epoch 1)" in lines
+    assert "1 repair" in lines[-1]
     assert "\x1b" not in stream.getvalue()
 
 

@@ -1,12 +1,13 @@
 """On real Ray: the same bytes however wide, deaths are repaired, a killed driver leaves nothing running.
 
+Promises: same inputs, same bytes; kill any worker.
+
 The conformance kit that Ray shares with the serial executor is in test_executor.
 """
 
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -78,7 +79,7 @@ SCREEN = {"evolution": {"screen": {"enabled": True, "keep": 0.4, "min_agreement"
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("workers", "changes"), [(1, SCREEN), (2, {})], ids=["1, screened", "2"])
+@pytest.mark.parametrize(("workers", "changes"), [(1, SCREEN), (2, {}), (4, {})], ids=["1, screened", "2", "4"])
 def test_births_are_the_same_bytes_serial_and_on_ray(tiny_job, tmp_path, ray_once, serial, workers, changes):
     alone = run_job(tiny_job(**changes), root=tmp_path / "serial") if changes else serial
     view = run_job(tiny_job(**on_ray(workers), **changes), root=tmp_path / "ray")
@@ -126,26 +127,31 @@ def test_nothing_listens_beyond_this_machine(ray_once):
 
 @pytest.mark.ray
 def test_killed_islands_and_evaluators_are_replaced_and_change_nothing(tiny_job, tmp_path, ray_once, serial):
-    rng, victims = random.Random(3), ["ShardEvaluator", "Island"]
+    victims = ["ShardEvaluator", "Breeder"]
 
     def killer(record):
         if record.kind == "epoch_finished" and victims:
-            os.kill(rng.choice(own_actors(victims.pop())), signal.SIGKILL)
+            os.kill(own_actors(victims.pop())[-1], signal.SIGKILL)  # the newest: others may be dying already
 
-    view = run_job(tiny_job(**on_ray(2, repairs=9)), root=tmp_path, observers=[killer])
+    view = run_job(tiny_job(**on_ray(2, repairs=9, group=2)), root=tmp_path, observers=[killer])
     assert view.births_sha256 == serial.births_sha256
     assert view.verdict == serial.verdict
     repaired = {repair["what"].split()[0] for repair in view.repairs}
-    assert repaired == {"island", "evaluator"}
+    assert repaired == {"breeder", "evaluator"}
     assert all("Error" in repair["reason"] for repair in view.repairs)
 
 
 @pytest.mark.ray
-def test_more_workers_than_cpus_is_told_before_anything_hangs(tiny_job, tmp_path, ray_once):
-    with pytest.raises(ClusterError, match="must be at most the CPUs of the cluster, but was 9 of 4"):
-        run_job(tiny_job(**on_ray(9)), root=tmp_path)
-    (run,) = tmp_path.glob("*-*")
-    assert read_job(run).status == "interrupted"
+def test_a_cluster_smaller_than_wanted_is_made_do_with(tiny_job, tmp_path, ray_once, serial):
+    told = []
+    view = run_job(
+        tiny_job(**on_ray(9)),
+        root=tmp_path,
+        observers=[lambda record: told.append(record.data) if record.kind == "workers" else None],
+    )
+    assert view.births_sha256 == serial.births_sha256
+    assert told[-1]["wanted"] == 9
+    assert 0 < max(one["present"] for one in told) <= 4
 
 
 @pytest.mark.ray
@@ -159,9 +165,9 @@ def test_an_epoch_that_raises_ends_the_job_and_leaves_no_actor(tiny_job, tmp_pat
     with pytest.raises(JournalError, match="The state bytes must begin with"):
         run_job(tiny_job(**on_ray(1)), root=tmp_path)
     deadline = time.monotonic() + 30
-    while (own_actors("Island") or own_actors("ShardEvaluator")) and time.monotonic() < deadline:
+    while (own_actors("Breeder") or own_actors("ShardEvaluator")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not own_actors("Island")
+    assert not own_actors("Breeder")
     assert not own_actors("ShardEvaluator")
 
 
@@ -235,6 +241,27 @@ def test_a_cluster_that_does_not_answer_is_told(monkeypatch):
         _start(Ray(), "10.0.0.9:6379", 2)
     with pytest.raises(ClusterError, match="must answer on this machine, but did not"):
         _start(Ray(), None, 2)
+
+
+def test_an_address_that_ray_would_import_a_module_for_is_refused_before_it_sees_it():
+    class Ray:
+        def init(self, **options):
+            raise AssertionError(options)
+
+    with pytest.raises(ClusterError, match=r"must be HOST:PORT, `auto`, or begin with .*, but was 'antigravity://x'"):
+        _start(Ray(), "antigravity://x", 2)
+
+
+def test_a_session_of_our_own_is_never_the_cluster_of_somebody_else():
+    """Without "local" Ray takes the cluster whose address `ray start` has left in the temporary folder."""
+    asked = {}
+
+    class Ray:
+        def init(self, **options):
+            asked.update(options)
+
+    _start(Ray(), None, 2)
+    assert (asked["address"], asked["num_cpus"]) == ("local", 2)
 
 
 def test_ray_does_not_keep_our_signals(monkeypatch):

@@ -69,7 +69,8 @@ def hand_job(root, name, epochs, *, shards=("a",), at=DAY):
     facts = [{"symbol": one.upper(), "timeframe": "1d", "content_hash": one * 64, "bars_per_year": 252.0}
              for one in shards]  # fmt: skip
     journal.append("job_created", {"format": JOURNAL_FORMAT, "config": config.model_dump(mode="json"),
-                                   "config_hash": config_hash(config), "shards": facts})  # fmt: skip
+                                   "config_hash": config_hash(config), "shards": facts,
+                                   "gene_table": "0" * 16, "versions": {}})  # fmt: skip
     for epoch, births in enumerate(epochs):
         append_epoch(run, journal, epoch, births)
     journal.close()

@@ -266,6 +266,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_is_known(job_file, tmp_path, toy, m
     def search(*words, **options):
         if len(toy) == 3:
             signal.raise_signal(signal.SIGINT)
+            assert options["stop"].wait(60)  # a thread of its own hears it
         return real(*words, **options)
 
     monkeypatch.setattr(tuning, "searched", search)

@@ -1,12 +1,22 @@
 """What is read back from journals: one job, many jobs, by id, prefix or age; damage is told, not hidden."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from cluster.journal import FILE_NAME, JOURNAL_FORMAT, Journal, Record, read_journal
 from cluster.tables import tried_sentence
-from cluster.view import active_seconds, damaged_jobs, find_job, find_strategy, list_jobs, read_job, view_of
+from cluster.view import (
+    READABLE_FORMATS,
+    active_seconds,
+    damaged_jobs,
+    find_job,
+    find_strategy,
+    list_jobs,
+    read_job,
+    view_of,
+)
 from strategies.errors import JournalError, UsageError
 
 
@@ -95,14 +105,26 @@ def test_a_strategy_is_found_by_id_and_prefix(make_run, tmp_path):
         find_strategy(tmp_path / "runs", "")
 
 
+def of_format(first, number):
+    return Record(0, first.at, "job_created", {**first.data, "format": number})
+
+
+def test_journals_of_the_formats_before_open_as_they_are(make_run):
+    run = make_run()
+    first, *others = read_journal(run / FILE_NAME).records
+    views = [view_of(run, [of_format(first, number), *others]) for number in READABLE_FORMATS]
+    assert all(replace(view, created=views[0].created) == views[0] for view in views)
+    assert JOURNAL_FORMAT in READABLE_FORMATS
+
+
 def test_journals_of_another_kind_or_format_are_refused(make_run, tmp_path):
     run = make_run()
     records = read_journal(run / FILE_NAME).records
     with pytest.raises(JournalError, match="must begin with the creation of its job, but began with 'epoch_finished'"):
         view_of(run, records[1:])
-    old = Record(0, records[0].at, "job_created", {**records[0].data, "format": JOURNAL_FORMAT + 1})
-    with pytest.raises(JournalError, match=f"must have format {JOURNAL_FORMAT}, but was {JOURNAL_FORMAT + 1}"):
-        view_of(run, [old])
+    for unknown in (min(READABLE_FORMATS) - 1, max(READABLE_FORMATS) + 1, "4", None):
+        with pytest.raises(JournalError, match=f"must have format 4 or 5, but was {unknown} "):
+            view_of(run, [of_format(records[0], unknown)])
     shutil.rmtree(run)
     with pytest.raises(JournalError, match="must hold a journal, but there is none at"):
         read_job(run)

@@ -308,7 +308,7 @@ def test_check_tells_of_every_shard(tmp_path: Path) -> None:
     assert [f.rule for f in found["GAP"].findings if f.severity == "warning"] == ["missing bars"]
     assert "HURT" in found["HURT"].shard.problem
     assert found["HURT"].to_dict()["quality"] == 0.0
-    with pytest.raises(DataError, match="a data folder must hold shards"):
+    with pytest.raises(DataError, match="a data store must hold shards"):
         check_store(tmp_path / "nowhere")
 
 

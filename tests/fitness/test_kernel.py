@@ -194,9 +194,11 @@ def test_read_only_and_writable_inputs_give_the_same_bits():
     np.testing.assert_array_equal(results[0][0], writable.tally)
 
 
-def test_a_bounds_checked_build_gives_the_same_bits():
+@pytest.mark.chaos
+def test_a_bounds_checked_build_gives_the_same_bits(amount):
+    """Promise: bad genomes never crash or hang a worker."""
     checked = njit(boundscheck=True, error_model="numpy", _nrt=False)(kernel.play_nb.py_func)
-    for seed in range(20):
+    for seed in range(amount(20, 20_000)):
         case = a_case(seed, n_bars=64 + seed % 3, size_kind=seed % len(SizeKind))
         found, _ = both(case)
         start, stop = case["window"]
@@ -214,10 +216,11 @@ def test_a_bounds_checked_build_gives_the_same_bits():
         np.testing.assert_array_equal(equity, found.equity)
 
 
-def test_the_kernel_takes_what_fuzzed_risks_throw_at_it():
+@pytest.mark.chaos
+def test_the_kernel_takes_what_fuzzed_risks_throw_at_it(amount):
     rng = np.random.default_rng(3)
     extremes = np.array([0.0, -0.0, 1.0, -1.0, 2.0, 1e-300, 1e300, -1e300, 0.5, 3.0])
-    for seed in range(300):
+    for seed in range(amount(300, 20_000)):
         case = a_case(seed, n_bars=70)
         case["risk"] = rng.choice(extremes, len(Risk))
         case["risk"][[Risk.STOP_KIND, Risk.TARGET_KIND, Risk.TRAIL_KIND]] = rng.integers(0, len(OrderKind), 3)

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitness import objectives as objectives_module
-from fitness.objectives import CONSTRAINED, MEASURE_COLUMNS, OBJECTIVES, REASONS, SCREENED_OUT, Evaluation, score
+from fitness.objectives import (
+    CONSTRAINED,
+    MEASURE_COLUMNS,
+    OBJECTIVES,
+    QUARANTINED,
+    REASONS,
+    SCREENED_OUT,
+    Evaluation,
+    score,
+)
 from fitness.tally import N_TALLY, Tally
 from strategies.errors import ConfigError, UsageError
 
@@ -105,7 +114,11 @@ def test_every_reason_and_the_first_that_applies():
     assert reason_of([ruined, cell(GAIN)], min_trades=100) == "ruined"
     assert reason_of([failed, ruined]) == "failed"
     assert reason_of([still, cell(GAIN)]) == ""  # one quiet cell is no fault
-    found_elsewhere = {SCREENED_OUT: "screened out", CONSTRAINED: "breaks a constraint"}
+    found_elsewhere = {
+        SCREENED_OUT: "screened out",
+        CONSTRAINED: "breaks a constraint",
+        QUARANTINED: "quarantined",
+    }
     assert dict(enumerate(REASONS[SCREENED_OUT:], SCREENED_OUT)) == found_elsewhere  # after what `score` can find out
 
 
