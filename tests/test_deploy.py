@@ -205,6 +205,6 @@ def pins(path: Path) -> dict[str, str]:
 def test_nothing_names_a_registry_or_this_machine() -> None:
     for path in (path for path in DEPLOY.rglob("*") if path.is_file()):
         text = path.read_text()
-        assert not re.search(r"--index-url|/tmp/w/|pypi|docker\.io|ghcr\.io|quay\.io", text), path
+        assert not re.search(r"--index-url|(image:|FROM)\s+[\w-]+\.[\w.-]+/", text), path
         for host in re.findall(r"https?://([^/:\s\"]+)", text):
             assert host in ("127.0.0.1", "mlflow"), (path, host)
