@@ -120,8 +120,8 @@ def looking(ledger: Ledger) -> Iterator[None]:
         ledger.book(part_of(frame))
 
     before = signal.signal(signal.SIGALRM, look)
+    ledger.begin()  # before the first look, which would else fall into it on a busy machine
     signal.setitimer(signal.ITIMER_REAL, PERIOD_S, PERIOD_S)
-    ledger.begin()
     try:
         yield
     finally:
