@@ -212,7 +212,7 @@ def _lock(descriptor: int, path: Path) -> None:
             if time.monotonic() > deadline:
                 os.close(descriptor)
                 raise JournalError(f"A job must have one driver, but another is running it now ({path}).") from error
-            time.sleep(0.05)
+            time.sleep(0.05)  # flock waits for ever or not at all: a limit needs tries
         else:
             return
 

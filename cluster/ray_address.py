@@ -91,7 +91,7 @@ def patient_client(url: str) -> Any:
                 except requests.ConnectTimeout:
                     raise
                 except requests.ConnectionError:
-                    time.sleep(pause_s)
+                    time.sleep(pause_s)  # it says nowhere when it has time again
             return ask()
 
     logging.getLogger("ray").setLevel(logging.WARNING)

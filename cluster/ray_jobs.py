@@ -174,7 +174,7 @@ class JobsClient:
                     f"A job must stop within {STOP_PATIENCE_S} s, but {job.submission_id} was still {found.status} "
                     f"({self.address}). `studbook status {job.job_id}` shows whether it has."
                 )
-            time.sleep(POLL_S / 2)
+            time.sleep(POLL_S / 2)  # the Jobs API can only be asked: it announces no end
         return found
 
     def refreshed(self, job: SubmittedJob) -> SubmittedJob:
@@ -205,7 +205,7 @@ class JobsClient:
                     raise
             if job.ended:
                 return job
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # before the log is opened again: a head that is away must not be stormed
 
     async def _tail(self, job: SubmittedJob, heard: "_Heard") -> None:
         """Hear the log from its beginning until the connection ends; look now and then whether the head is there."""

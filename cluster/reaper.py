@@ -101,7 +101,7 @@ def main() -> None:
         for process in found:
             with suppress(OSError):  # it has ended by itself
                 os.kill(process, signal.SIGKILL)
-        time.sleep(ROUND_S)
+        time.sleep(ROUND_S)  # strangers' processes: nothing but /proc tells that they have ended or begun others
 
 
 if __name__ == "__main__":

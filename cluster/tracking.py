@@ -220,7 +220,7 @@ class Tracker:
         """Wait before the next try; the end of the job ends the wait, and allows short ones only."""
         pause_s = self._pace.longest_s if is_refused_login(error) else self._pace.pause_s(self._n_failures)
         if self._ended:
-            time.sleep(min(self._pace.first_s, pause_s))
+            time.sleep(min(self._pace.first_s, pause_s))  # the end has been told: no news can come to wake us
         else:
             self._wait(lambda: self._ended, pause_s)
 

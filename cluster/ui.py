@@ -141,7 +141,8 @@ def wait_until_up(server: "subprocess.Popen[bytes]", port: int) -> None:
             with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.25)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(0.25)  # it doesn't tell when it listens; its end is told, and ends the wait
     raise ClusterError(f"MLflow's server must answer within {START_PATIENCE_S:g} s, but did not. Try again.")
 
 

@@ -63,7 +63,7 @@ def lock_file(file: int) -> None:
     while not _try_lock(file):
         if time.monotonic() > deadline:
             raise TimeoutError(f"a shared file must be let go of within {PATIENCE_S:.0f} s, but was not.")
-        time.sleep(pause)
+        time.sleep(pause)  # flock itself waits for ever, and a holder may have been stopped
         pause = min(2.0 * pause, _LONGEST_S)
 
 

@@ -80,7 +80,7 @@ def _follow(watch: "JobWatch", console: "Console", every_s: float) -> None:
 def _left_within(seconds: float) -> bool:
     """Whether a key that leaves is struck within so many seconds."""
     if not sys.stdin.isatty():
-        time.sleep(seconds)
+        time.sleep(seconds)  # without a keyboard only a signal ends it, and a signal ends a sleep too
         return False
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and not QUIT.isdisjoint(os.read(sys.stdin.fileno(), 64) or QUIT)

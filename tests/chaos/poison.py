@@ -16,7 +16,7 @@ def _kill():
 
 
 def _sleep():
-    time.sleep(3600)
+    time.sleep(3600)  # the poison: it outlasts every time limit
 
 
 def _eat():

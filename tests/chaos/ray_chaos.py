@@ -141,7 +141,7 @@ def hold_up(ancestor, wanted, rng):
         if victims:
             victim = rng.choice(victims)
             os.kill(victim, signal.SIGSTOP)
-            time.sleep(1.0)
+            time.sleep(1.0)  # the fault: long enough for others to notice
             os.kill(victim, signal.SIGCONT)
     return bool(victims)
 
@@ -197,10 +197,10 @@ def main(work, seed, n_faults, kinds):
                 raise SystemExit(f"the job did not end, see {driver.log.name}")
             if plan and driver.told() > seen:
                 seen = driver.told()
-                time.sleep(rng.uniform(*MOMENT_S))
+                time.sleep(rng.uniform(*MOMENT_S))  # the fault may come at any point of an epoch
                 if faults[plan[0]](rng):
                     done.append(plan.pop(0))
-            time.sleep(0.05)
+            time.sleep(0.05)  # a driver in a process of its own tells of its journal by nothing but the file
     finally:
         driver.process.kill()
         if nodes:
