@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.happenings import kind_of, place_of, sentence_of
+from cluster.happenings import TROUBLES, kind_of, place_of, sentence_of
 from cluster.health import BREEDING, DONE, FOUNDING, REPAIRING, STALLED, Happening, IslandHealth, JobHealth
 from cluster.report.numbers import as_number
 from cluster.standing import IslandStanding, Standing
@@ -156,7 +156,9 @@ class HealthLedger:
         self._hit(record.kind, data)
 
     def _hit(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Note what happened to one island."""
+        """Note what trouble one island had; of other kinds nobody has checked what they say of islands."""
+        if kind not in TROUBLES:
+            return
         island = self._islands.get(data["island"]) if data.get("island") is not None else None
         if island is None:
             return

@@ -92,10 +92,15 @@ A key with `?` may be left out; `*` stands for every key of a mapping that names
 
 
 def check_records(records: Sequence[Record], path: Path) -> None:
-    """Raise a `JournalError` that names the first record, and the key in it, that is not as `FORMS` says."""
+    """Raise a `JournalError` that names the first record, and the key in it, that is not as `FORMS` says.
+
+    What passes can be read by `health_of` and `Standing` without an error of any kind.
+    """
     for record in records:
         if not _is_instant(record.at):
             raise _refusal(record, path, "at", "be a time with its offset from UTC", record.at)
+        if record.kind == "job_created" and record.n > 0:  # its config would be taken for one that was checked
+            raise _refusal(record, path, "n", "be 0, for a journal is of one job", record.n)
         for key, form in FORMS.get(record.kind, {}).items():
             fault = _fault(record.data, key, form)
             if fault is not None:

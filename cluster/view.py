@@ -123,7 +123,7 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         quarantined=tuple(by_kind.get("quarantined", ())),
         workers=tuple({"at": record.at, **record.data} for record in records if record.kind == "workers"),
         stalls=tuple(by_kind.get("stall", ())),
-        health=_health(run_dir, (written_out(records[0], config), *records[1:])),
+        health=health_of((written_out(records[0], config), *records[1:])),
         chosen=by_kind["candidates_chosen"][0] if "candidates_chosen" in by_kind else None,
         lockbox_reads=tuple(by_kind.get("lockbox_read", ())),
         candidates=candidates,
@@ -133,16 +133,6 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         births_sha256=finished[-1]["births_sha256"] if finished else "",
         seconds=active_seconds(records),
     )
-
-
-def _health(run_dir: Path, records: Sequence[Record]) -> JobHealth:
-    try:
-        return health_of(records)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:  # what `record_forms` leaves open
-        raise JournalError(
-            f"A journal's records must hold what they are kept for, but {type(error).__name__} {error!s:.100} was met "
-            f"({journal_path(run_dir)}). Restore it from a copy, or open it with the version of Studbook that wrote it."
-        ) from error
 
 
 def written_out(first: Record, config: JobConfig) -> Record:

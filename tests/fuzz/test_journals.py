@@ -127,3 +127,28 @@ def test_what_is_read_past_does_no_harm(records, tmp_path):
     (tmp_path / FILE_NAME).write_bytes(chained(whole([*records, ("from_the_future", {"n_births": "many"})])))
     assert read_job(tmp_path).status == "finished"
     shutil.rmtree(tmp_path)
+
+
+def test_what_a_record_says_beyond_its_form_does_no_harm(records, tmp_path):
+    """Nobody has checked the island of a record that has none."""
+    odd = [(kind, {**data, "island": []} if kind == "job_finished" else data) for kind, data in records]
+    (tmp_path / FILE_NAME).write_bytes(chained(whole([*odd, ("from_the_future", {"island": {}})])))
+    assert read_job(tmp_path).status == "finished"
+
+
+def test_a_journal_is_of_one_job(records, tmp_path):
+    """A second creation would bring a config that nobody has checked."""
+    for more in (records[0], ("job_created", {**records[0][1], "config": {}})):
+        (tmp_path / FILE_NAME).write_bytes(chained(whole([*records, more])))
+        with pytest.raises(JournalError, match=f"`n` of a record 'job_created' must be 0.* but was {len(records)} "):
+            read_job(tmp_path)
+
+
+def test_a_bug_of_ours_is_not_called_damage(records, tmp_path, monkeypatch):
+    def broken(_):
+        raise TypeError("a bug")
+
+    (tmp_path / FILE_NAME).write_bytes(chained(whole(records)))
+    monkeypatch.setattr("cluster.view.health_of", broken)
+    with pytest.raises(TypeError, match="a bug"):
+        read_job(tmp_path)
