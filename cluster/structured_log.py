@@ -1,20 +1,16 @@
 """What happens, as JSON lines: each with time, level, job, island and epoch, for machines that collect logs.
 
 `JobLog` observes a journal and writes `log.jsonl` beside it, with whatever Python's own logging warns of meanwhile;
-with `echo` the same lines go to a stream as well. `log_as_json` does the same for the warnings of a worker, whose
-standard error Ray keeps. The log is for reading; nothing is ever read back from it, and a disk that refuses it stops
-nothing.
+with `echo` the same lines go to a stream as well. What a worker logs is kept by Ray. The log is for reading; nothing is
+ever read back from it, and a disk that refuses it stops nothing.
 """
 
 import json
 import logging
 import os
-import socket
-import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -32,18 +28,6 @@ SAID: Final = (
     *("present", "wanted", "typical_s", "verdict", "n_trials", "n_elites", "config_hash", "format"),
 )
 """What of a record's data goes into its line, where it is there."""
-
-_PLACE: ContextVar[Mapping[str, Any]] = ContextVar("studbook_place", default={})  # noqa: B039 - never changed in place
-
-
-@contextmanager
-def at_work(*, island: int | None = None, epoch: int | None = None) -> Iterator[None]:
-    """Put island and epoch into every line that is logged meanwhile in this thread or task."""
-    token = _PLACE.set({**_PLACE.get(), "island": island, "epoch": epoch})
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
 
 
 class JsonLines(logging.Formatter):
@@ -63,7 +47,6 @@ class JsonLines(logging.Formatter):
             "at": _instant(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             **self._facts,
-            **_PLACE.get(),
             "event": record.name,
             "text": record.getMessage(),
         }
@@ -163,25 +146,6 @@ class JobLog:
                 _append(self._file, line)
             finally:
                 _append(self._echo, line)
-
-
-@contextmanager
-def log_as_json(stream: TextIO | None = None, **facts: Any) -> Iterator[None]:
-    """Write what this process logs (warnings and worse, of any library) as JSON lines, each with `facts`.
-
-    Args:
-        stream: where to; None is standard error, which Ray keeps of a worker.
-        **facts: what every line says, such as `job` and `role`.
-    """
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setLevel(logging.WARNING)
-    here = {"job": None, "island": None, "epoch": None, "host": socket.gethostname(), "pid": os.getpid()}
-    handler.setFormatter(JsonLines({**here, **facts}))
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
 
 
 class _Lines(logging.Handler):
