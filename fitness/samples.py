@@ -22,7 +22,6 @@ from fitness.shards import (
     ShardInfo,
     content_hash,
     describe_shard,
-    load_shard,
     shard_of,
     shard_path,
     write_shard,
@@ -58,16 +57,6 @@ def write_samples(root: Root, *, random_walk_seed: int | None = None) -> list[Sh
         walk = random_walk(random_walk_seed, like=like)
         written.append(_place(root, RANDOM_WALK, walk, f"{_OWN}random walk, seed {random_walk_seed}"))
     return written
-
-
-def is_present(root: Root) -> bool:
-    """Whether every real sample can be loaded from this store."""
-    try:
-        for symbol in SYMBOLS:
-            load_shard(root, symbol, TIMEFRAME)
-    except DataError:
-        return False
-    return True
 
 
 def sample(symbol: str) -> pl.DataFrame:
