@@ -204,6 +204,15 @@ class ClusterSettings(Section):
     bank_mib: Annotated[int, Field(ge=1)] = 256
     memory_mib: Annotated[int, Field(ge=64)] | None = None
 
+    @model_validator(mode="after")
+    def _a_group_is_of_workers(self) -> Self:
+        if self.group is not None and self.group > self.workers:
+            raise ValueError(
+                f"`group` must be at most `workers`, but was {self.group} of {self.workers}. Lower it, raise "
+                "`workers`, or give null, which chooses by the number of islands"
+            )
+        return self
+
 
 class TrackingSettings(Section):
     """Where the story of a job is told besides its journal.

@@ -77,6 +77,7 @@ def changed(path, value):
         ("gates.dsr", 95, "`gates.dsr` must be at most 1, but was 95"),
         ("cluster.executor", "dask", "`cluster.executor` must be 'ray' or 'serial', but was 'dask'"),
         ("cluster.workers", 0, "`cluster.workers` must be at least 1, but was 0"),
+        ("cluster", {"workers": 2, "group": 3}, "`group` must be at most `workers`, but was 3 of 2. Lower it, raise"),
         ("tracking.enabled", "yes", "`tracking.enabled` must be true or false, but was 'yes'"),
         ("data.shards", [], "`data.shards` must have at least 1 item"),
         ("data.shards", "SPX", "`data.shards` must be a list, but was 'SPX'"),
