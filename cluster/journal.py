@@ -248,7 +248,7 @@ def record_in(line: bytes, *, n: int, previous: str) -> Record | str:
     try:
         fields = json.loads(body)
         record = Record(int(fields["n"]), str(fields["at"]), str(fields["kind"]), dict(fields["data"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):  # the last: `n` may be Infinity
         return "it is no record of a journal"
     if fields.get("prev") != previous or record.n != n:
         return f"it is record {record.n}, which does not follow the line before it"

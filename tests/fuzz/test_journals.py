@@ -136,6 +136,14 @@ def test_what_a_record_says_beyond_its_form_does_no_harm(records, tmp_path):
     assert read_job(tmp_path).status == "finished"
 
 
+def test_an_infinite_number_of_a_record_is_damage(records, tmp_path):
+    bodies = whole(records)
+    bodies[3]["n"] = float("inf")
+    (tmp_path / FILE_NAME).write_bytes(chained(bodies))
+    with pytest.raises(JournalError, match=r"it is no record of a journal .*line 4\)"):
+        read_job(tmp_path)
+
+
 def test_a_journal_is_of_one_job(records, tmp_path):
     """A second creation would bring a config that nobody has checked."""
     for more in (records[0], ("job_created", {**records[0][1], "config": {}})):
