@@ -6,6 +6,7 @@ line, so a torn last line is cut; damage anywhere else is a `JournalError` that 
 keeps a second driver away.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -125,10 +126,10 @@ class Journal:
         """Return a locked journal, its torn last line cut if there was one, and the records it holds.
 
         Raises:
-            JournalError: no journal, a damaged one, or one that another driver is writing.
+            JournalError: no journal, a damaged one, a link to one, or one that another driver is writing.
         """
         _content(path)
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_to_add(path)
         _lock(descriptor, path)
         try:
             reading = read_journal(path)
@@ -192,6 +193,24 @@ def is_being_written(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def open_to_add(path: Path, flags: int = 0) -> int:
+    """Return the descriptor of a file that is gone on with; a link can't be replaced here, and is not followed.
+
+    Raises:
+        JournalError: a link is in its place.
+        OSError: any other refusal of the system.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o644)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise JournalError(
+            f"A file that is gone on with must be no link, but was one ({path}). Put the file itself there, or link "
+            "its folder."
+        ) from error
 
 
 def _content(path: Path) -> bytes:

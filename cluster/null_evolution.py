@@ -15,6 +15,7 @@ Source: Masters 2018, "Testing and Tuning Market Trading Systems", permutation t
 import hashlib
 import json
 import math
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from cluster.job_config import JobConfig
+from cluster.journal import open_to_add
 from cluster.learnable import bootstrapped_market, learnable_market, permuted_market
 from cluster.market import Market, open_market
 from cluster.search import Search, best_candidates, count_search, examiner_of, search
@@ -187,13 +189,13 @@ def null_evolution(
 
     Raises:
         ConfigError, DataError: the search can't begin.
-        JournalError: the file of runs is damaged, or of other bars.
+        JournalError: the file of runs is damaged, of other bars, or a link.
         Interrupted: `stop` was set.
     """
     market, stop = open_market(plan.config), stop or threading.Event()
     folder = (root or Path(plan.config.output.root)) / f"{plan.config.name}-null-{_digest(plan, market)[:12]}"
     runs, created_at = _open_runs(folder)
-    with (folder / _FILE).open("a", encoding="utf-8") as stream:
+    with os.fdopen(open_to_add(folder / _FILE, os.O_APPEND), "a", encoding="utf-8") as stream:
 
         def keep(run: NullRun) -> None:
             stream.write(run.to_line() + "\n")
@@ -289,7 +291,7 @@ def _open_runs(folder: Path) -> tuple[dict[int, NullRun], str]:
     lines = whole.splitlines()
     if not lines:
         created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        path.write_text(json.dumps({"format": "studbook.null/1", "created_at": created_at}) + "\n", encoding="utf-8")
+        atomic_write_text(path, json.dumps({"format": "studbook.null/1", "created_at": created_at}) + "\n")
         return {}, created_at
     if whole != text:
         atomic_write_text(path, whole)

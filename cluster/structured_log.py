@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 from cluster.happenings import TROUBLES, sentence_of
 from cluster.journal import plain
+from fitness.files import open_own
 
 if TYPE_CHECKING:
     from cluster.journal import Record
@@ -165,10 +166,7 @@ class _Lines(logging.Handler):
 
 def _opened(path: Path) -> TextIO:
     """Open a log to add to it; a link in its place is replaced, not followed."""
-    if path.is_symlink():
-        path.unlink()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    return os.fdopen(descriptor, "a", encoding="ascii")
+    return os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND), "a", encoding="ascii")
 
 
 def _append(stream: TextIO | None, line: str) -> None:

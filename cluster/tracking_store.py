@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cluster.tracking_trouble import RunGoneError, shown_uri, trouble_of
+from fitness.files import open_own
 
 JOB_TAG: Final = "studbook.job_id"
 JOURNAL_TAG: Final = "studbook.journal"
@@ -95,7 +96,7 @@ def creation_lock(uri: str) -> Iterator[None]:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_suffix(".lock").open("w") as lock:
+    with os.fdopen(open_own(database.with_suffix(".lock"), os.O_RDWR), "r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

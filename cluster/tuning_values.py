@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from cluster.journal import open_to_add
 from strategies.errors import JournalError
 
 
@@ -31,10 +32,10 @@ class ValuesFile:
         """Return the file at `path`, made if it is not there, its folders too.
 
         Raises:
-            JournalError: a line in it, but for a torn last one, is not one of ours.
+            JournalError: a line in it, but for a torn last one, is not one of ours; or it is a link.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+b")
+        stream = os.fdopen(open_to_add(path, os.O_APPEND | os.O_CREAT), "a+b")
         stream.seek(0)
         whole, _, torn = stream.read().rpartition(b"\n")
         made = cls(stream)

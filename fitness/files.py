@@ -56,6 +56,17 @@ def atomic_write_text(path: Path, text: str) -> None:
     atomic_write_bytes(path, text.encode("utf-8"))
 
 
+def open_own(path: Path, flags: int) -> int:
+    """Return the descriptor of the file at `path`, made if missing; a link in its place is replaced, not followed.
+
+    Raises:
+        OSError: any refusal of the system.
+    """
+    if path.is_symlink():
+        path.unlink(missing_ok=True)  # another process may have been quicker
+    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+
 def make_folder(folder: Path) -> None:
     """Make `folder` and its missing parents, each recorded in its own parent before the next.
 

@@ -2,15 +2,18 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 from cluster.candidate_record import write_elite
-from cluster.journal import FILE_NAME
+from cluster.journal import FILE_NAME, Journal
 from cluster.record_forms import check_records
 from cluster.run_folder import epoch_file, read_entry
 from cluster.settings import config_from
+from cluster.tracking_store import creation_lock
 from cluster.trial_file import check_name
+from cluster.tuning_values import ValuesFile
 from cluster.view import read_job
 from fitness.files import atomic_write_bytes
 from fitness.shards import shard_path
@@ -84,6 +87,29 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_never_written_through(tmp
     link.symlink_to(precious)
     atomic_write_bytes(link, b"new")
     assert (precious.read_text(), link.read_bytes(), link.is_symlink()) == ("mine", b"new", False)
+
+
+def test_a_link_in_the_place_of_the_lock_of_a_store_is_replaced(tmp_path):
+    precious, lock = tmp_path / "precious", tmp_path / "mlflow.lock"
+    precious.write_text("mine")
+    lock.symlink_to(precious)
+    with creation_lock(f"sqlite:///{tmp_path / 'mlflow.db'}"):
+        pass
+    assert (precious.read_text(), lock.is_symlink()) == ("mine", False)
+
+
+def test_a_file_that_is_gone_on_with_is_never_reached_through_a_link(tmp_path):
+    """It can't be replaced, for what it holds is wanted."""
+    journal, link = tmp_path / "journal.jsonl", tmp_path / "run" / FILE_NAME
+    shutil.copy(GOLDEN, journal)
+    link.parent.mkdir()
+    link.symlink_to(journal)
+    (tmp_path / "values").symlink_to(tmp_path / "precious")
+    for begin in (lambda: Journal.open(link), lambda: ValuesFile.open(tmp_path / "values")):
+        with pytest.raises(JournalError, match="must be no link, but was one"):
+            begin()
+    assert journal.read_bytes() == GOLDEN.read_bytes()
+    assert not (tmp_path / "precious").exists()
 
 
 def test_a_link_in_the_place_of_a_journalled_file_shows_nothing_that_was_not_journalled(tmp_path):
