@@ -63,6 +63,16 @@ def test_ray_reads_the_file_of_ray_up() -> None:
     assert config["file_mounts"]["/home/studbook/.ray/auth_token"].endswith(".ray/auth_token")
 
 
+def test_runs_of_ray_up_lie_on_a_disk_that_outlives_the_head() -> None:
+    config = prepare_config(yaml.safe_load((DEPLOY / "ray-cluster.yaml").read_text()))
+    (option,) = config["docker"]["head_run_options"]
+    outside, inside = option.removeprefix("--volume ").split(":")
+    assert f"STUDBOOK_RUNS={inside}\n" in (DEPLOY / "Dockerfile").read_text()
+    assert config["initialization_commands"] == [f"sudo install --directory --owner=1000 --group=1000 {outside}"]
+    (disk,) = config["available_node_types"]["head"]["node_config"]["BlockDeviceMappings"]
+    assert disk["Ebs"]["DeleteOnTermination"] is False
+
+
 # Kubernetes
 
 
