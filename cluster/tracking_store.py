@@ -25,6 +25,7 @@ PARAMS_A_BATCH: Final = 90  # and more than 100 of these, or of tags
 LONGEST_PARAM: Final = 6000
 DATABASE: Final = "mlflow.db"
 ARTIFACTS: Final = "mlflow-artifacts"
+DATABASES: Final = ("sqlite", "postgresql", "mysql", "mssql")  # the kinds that MLflow has
 _ENVIRONMENT: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
@@ -88,6 +89,15 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
 
 
+def is_database(uri: str) -> bool:
+    """Whether a tracking URI is a database, for which MLflow would put artifacts into `mlruns` wherever we are.
+
+    >>> is_database("postgresql+psycopg2://db/mlflow"), is_database("http://127.0.0.1:5000")
+    (True, False)
+    """
+    return uri.partition(":")[0].partition("+")[0] in DATABASES
+
+
 @contextlib.contextmanager
 def creation_lock(uri: str) -> Iterator[None]:
     """Hold the lock under which a SQLite store is created: of two processes creating it at once, one would die."""
@@ -132,7 +142,7 @@ class TrackingStore:
             found = client.get_experiment_by_name(experiment)
             if found is not None:
                 return cls(client, found.experiment_id)
-            location = (artifacts / experiment).as_uri() if sqlite_file(uri) is not None else None
+            location = (artifacts / experiment).as_uri() if is_database(uri) else None
             try:
                 return cls(client, client.create_experiment(experiment, artifact_location=location))
             except MlflowException:  # another driver was quicker, on a server where no lock of ours holds

@@ -25,6 +25,7 @@ from cluster.journal import Record, read_journal
 from cluster.tracking import Pace, Tracker, replay
 from cluster.tracking_feed import Feed
 from cluster.tracking_projection import Entry
+from cluster.tracking_store import ARTIFACTS
 
 pytestmark = pytest.mark.mlflow
 MakeRun = Callable[..., Path]
@@ -92,10 +93,18 @@ def test_a_server_on_postgres_holds_what_the_journal_holds(
     assert capfd.readouterr().out == ""
 
 
-def test_the_database_itself_may_be_the_tracking_uri(make_run: MakeRun, servers: Servers) -> None:
+def test_the_database_itself_may_be_the_tracking_uri(
+    make_run: MakeRun, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Artifacts then lie beside the runs, not in `mlruns` wherever we are."""
     run = make_run("direct")
-    replay(run, uri=servers[1].uri, root=run.parent, experiment="direct")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    tracker = replay(run, uri=servers[1].uri, root=run.parent, experiment="direct")
     require_equal(servers[1], run)
+    assert list(here.iterdir()) == []
+    assert list((run.parent / ARTIFACTS).glob(f"direct/{tracker.run_id}/artifacts/journal.jsonl"))
 
 
 @pytest.mark.chaos
