@@ -199,3 +199,30 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / "runs", job_id, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_small_job() -> Callable[..., Path]:
+    """A function that puts bars and the file of a serial job of one symbol into a folder, and returns the folder."""
+
+    def write(root: Path, name: str, *, bars_seed: int, **sections: dict[str, Any]) -> Path:
+        import yaml
+
+        from fitness.samples import random_walk
+        from fitness.shards import write_shard
+
+        write_shard(random_walk(bars_seed, 600), root / "data", "ONE", "1d", calendar="24/5")
+        values: dict[str, Any] = {
+            "name": name,
+            "seed": 3,
+            "data": {"root": str(root / "data"), "source": "files", "shards": [{"symbol": "ONE"}]},
+            "split": {"folds": 2, "warm_up": 100},
+            "gates": {"candidates": 2, "min_trades": 5, "battery": False},
+            "cluster": {"executor": "serial", "workers": 1},
+            "tracking": {"enabled": False},
+        }
+        values |= {key: {**values.get(key, {}), **section} for key, section in sections.items()}
+        (root / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        return root
+
+    return write

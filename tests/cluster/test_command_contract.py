@@ -18,40 +18,25 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.journal import FILE_NAME, read_journal
 from cluster.signals import INTERRUPTED, Interrupted, install_stop_handlers
 from cluster.view import read_job
-from fitness.samples import random_walk
-from fitness.shards import write_shard
 
 MAIN = [sys.executable, "-m", "cluster.cli"]
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 75, signal.SIGUSR1: 75}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, write_small_job: Callable[..., Path]) -> Path:
     """A working folder with bars and a job that would go on for minutes."""
-    root = tmp_path_factory.mktemp("contract")
-    write_shard(random_walk(8, 600), root / "data", "ONE", "1d", calendar="24/5")
-    config = {
-        "name": "long",
-        "seed": 3,
-        "data": {"source": "files", "shards": [{"symbol": "ONE"}]},
-        "split": {"folds": 2, "warm_up": 100},
-        "evolution": {"islands": 2, "population_size": 16, "generations": 4000, "epoch_generations": 1},
-        "gates": {"candidates": 2, "min_trades": 5, "battery": False},
-        "cluster": {"executor": "serial", "workers": 1},
-        "tracking": {"enabled": False},
-    }
-    (root / "long.yaml").write_text(yaml.safe_dump(config))
-    return root
+    breeding = {"islands": 2, "population_size": 16, "generations": 4000, "epoch_generations": 1}
+    return write_small_job(tmp_path_factory.mktemp("contract"), "long", bars_seed=8, evolution=breeding)
 
 
 class Command:

@@ -22,14 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.driver import run_job
 from cluster.journal import FILE_NAME
 from cluster.shipping import LAYERS
 from cluster.view import read_job
-from fitness.samples import random_walk
-from fitness.shards import write_shard
 
 TOKEN = secrets.token_hex(16)
 MAIN = [sys.executable, "-m", "cluster.cli"]
@@ -110,23 +107,12 @@ def wait_for_jobs_api(address: str, process: "subprocess.Popen[bytes]", log: Pat
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, write_small_job: Callable[..., Path]) -> Path:
     """A folder with bars and a job of four epochs that nothing passes."""
     root = tmp_path_factory.mktemp("submit")
-    write_shard(random_walk(5, 600), root / "data", "ONE", "1d", calendar="24/5")
-    config = {
-        "name": "tiny",
-        "seed": 3,
-        "data": {"root": str(root / "data"), "source": "files", "shards": [{"symbol": "ONE"}]},
-        "split": {"folds": 2, "warm_up": 100},
-        "evolution": {"islands": 1, "population_size": 8, "generations": 4, "epoch_generations": 1},
-        "gates": {"candidates": 2, "min_trades": 5, "battery": False, "dsr": 1.0},
-        "cluster": {"executor": "serial", "workers": 1},
-        "tracking": {"enabled": False},
-        "output": {"root": str(root / "runs")},
-    }
-    (root / "tiny.yaml").write_text(yaml.safe_dump(config))
-    return root
+    breeding = {"islands": 1, "population_size": 8, "generations": 4, "epoch_generations": 1}
+    sections = {"evolution": breeding, "gates": {"dsr": 1.0}, "output": {"root": str(root / "runs")}}
+    return write_small_job(root, "tiny", bars_seed=5, **sections)
 
 
 def studbook(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -8,7 +8,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,11 @@ def records_of(run: Path) -> tuple[Record, ...]:
 
 def tracker_of(uri: str, run: Path) -> Tracker:
     return Tracker(uri=uri, root=run.parent, experiment="studbook", run_dir=run, pace=QUICK)
+
+
+def tell(tracker: Tracker, records: Iterable[Record]) -> None:
+    for record in records:
+        tracker(record)
 
 
 def require_equal(postgres: Postgres, run: Path, status: str = "FINISHED") -> None:
@@ -136,8 +141,7 @@ def test_lost_answers_make_no_second_run(make_run: MakeRun, servers: Servers, pr
     ills = ["pass", "pass", "late", "pass", "late", "pass"]
     proxy.fault = lambda: ills.pop(0) if ills else "pass"
     tracker = tracker_of(proxy.uri, run)
-    for record in records_of(run):
-        tracker(record)
+    tell(tracker, records_of(run))
     settle(lambda: len(ills) == 0)
     time.sleep(proxy.hang_s)
     assert tracker.close() == ""
@@ -150,15 +154,12 @@ def test_a_slow_server_is_caught_up_with_in_mid_run(make_run: MakeRun, servers: 
     run = make_run("slow")
     records, slow = records_of(run), ["late"] * 2
     tracker = tracker_of(proxy.uri, run)
-    for record in records[:3]:
-        tracker(record)
+    tell(tracker, records[:3])
     settle(lambda: tracker.run_id != "" and not tracker.trouble)
     proxy.fault = lambda: slow.pop(0) if slow else "pass"
-    for record in records[3:10]:
-        tracker(record)
+    tell(tracker, records[3:10])
     settle(lambda: tracker.n_outages == 1 and not tracker.trouble)
-    for record in records[10:]:
-        tracker(record)
+    tell(tracker, records[10:])
     assert tracker.close() == ""
     require_equal(servers[1], run)
 
@@ -169,17 +170,14 @@ def test_a_database_that_dies_in_mid_run_is_caught_up_with(make_run: MakeRun, se
     run = make_run("headless")
     records = records_of(run)
     tracker = tracker_of(server.uri, run)
-    for record in records[:4]:
-        tracker(record)
+    tell(tracker, records[:4])
     settle(lambda: tracker.run_id != "")
     postgres.kill()
-    for record in records[4:8]:
-        tracker(record)
+    tell(tracker, records[4:8])
     settle(lambda: tracker.trouble != "")
     postgres.start()
     settle(lambda: tracker.trouble == "")
-    for record in records[8:]:
-        tracker(record)
+    tell(tracker, records[8:])
     assert tracker.close() == ""
     assert tracker.n_outages == 1
     require_equal(postgres, run)
@@ -191,13 +189,11 @@ def test_a_run_deleted_in_mid_job_is_told_again(make_run: MakeRun, servers: Serv
     run = make_run("deleted")
     records = records_of(run)
     tracker = tracker_of(server.uri, run)
-    for record in records[:6]:
-        tracker(record)
+    tell(tracker, records[:6])
     settle(lambda: bool(postgres.rows(f"{METRICS} where r.name = '{run.name}'")))
     before = tracker.run_id
     api(server.uri, "runs/delete", run_id=before)
-    for record in records[6:]:
-        tracker(record)
+    tell(tracker, records[6:])
     assert tracker.close() == ""
     assert tracker.run_id != before
     require_equal(postgres, run)
@@ -218,8 +214,7 @@ def test_a_refused_login_is_told_as_such(make_run: MakeRun, proxy: FaultProxy) -
 def test_what_the_machine_does_is_logged_where_asked_for(make_run: MakeRun, servers: Servers) -> None:
     run = make_run("watched", extra={"tracking": {"system_metrics": True}})
     tracker = tracker_of(servers[0].uri, run)
-    for record in records_of(run):
-        tracker(record)
+    tell(tracker, records_of(run))
     assert tracker.close() == ""
     names = {name for (name,) in servers[1].rows(f"select key from metrics m join runs r using (run_uuid) "
                                                  f"where r.name = '{run.name}' and key like 'system/%'")}  # fmt: skip
