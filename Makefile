@@ -1,6 +1,7 @@
 # Two commands matter: `make run` and `make test`. Both need only Python 3.11+ and make.
 PYTHON ?= python3
 VENV   := .venv
+ENGINES := .venv-engines
 BIN    := $(VENV)/bin
 # Ray workers recompile every import where bytecode is off, so it is on here; caches stay inside the checkout's venv.
 export PYTHONDONTWRITEBYTECODE :=
@@ -9,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers pytest pytest-core pytest-cluster chaos bench lock clean
+.PHONY: help run test checks kernels lint types layers pytest pytest-core pytest-cluster pytest-chaos pytest-export docs chaos bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,10 +36,24 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(call install,-r requirements-dev.txt)
 	@touch $@
 
+# freqtrade and NautilusTrader don't live with the pandas that we have, so they get an environment of their own.
+$(ENGINES)/.made: requirements-engines.txt $(VENV)/.run
+	@$(PYTHON) -m venv $(ENGINES)
+	@$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python -r $< || $(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 run: $(VENV)/.run ## Evolve on real daily bars: environment, data, Ray, MLflow, elites
 	$(BIN)/studbook run configs/quickstart.yaml
 
-test: lint types layers pytest ## Everything that must be green
+test: ## Everything that must be green
+	@$(MAKE) --no-print-directory -j2 checks kernels
+	@$(MAKE) --no-print-directory pytest
+
+checks: lint types layers
+
+# Compiled once, while the checks run: four parts of the tests would do it four times, at the same time.
+kernels: $(VENV)/.dev $(ENGINES)/.made
+	@$(BIN)/python -c "import tests.conftest; from cluster.compile_ahead import PARTS; [part() for part in PARTS.values()]"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -50,17 +65,36 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-# Two halves beside each other, because tests are one process each and machines have two cores.
+# Four parts beside each other, because tests are one process each and much of their time is waiting.
 CLUSTER := tests/cluster tests/soak cluster
+EXPORT := tests/export tests/pages
+LOOKED_AT := $(foreach name,genealogy mlflow portfolio report verifying,$(wildcard tests/cluster/test_$(name)*.py))
+CHAOS := tests/chaos
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+export CHROMIUM
 
-pytest: $(VENV)/.dev
-	@$(MAKE) --no-print-directory -j2 pytest-core pytest-cluster
+pytest: $(VENV)/.dev $(ENGINES)/.made
+	@$(MAKE) --no-print-directory -j4 pytest-cluster pytest-chaos pytest-export pytest-core
 
 pytest-core: $(VENV)/.dev
-	$(BIN)/python -m pytest $(CLUSTER:%=--ignore=%)
+	$(BIN)/python -m pytest $(CLUSTER:%=--ignore=%) $(CHAOS:%=--ignore=%) $(EXPORT:%=--ignore=%)
 
 pytest-cluster: $(VENV)/.dev
-	$(BIN)/python -m pytest $(CLUSTER)
+	$(BIN)/python -m pytest $(CLUSTER) $(LOOKED_AT:%=--ignore=%)
+
+pytest-chaos: $(VENV)/.dev
+	$(BIN)/python -m pytest $(CHAOS)
+
+pytest-export: $(VENV)/.dev $(ENGINES)/.made
+ifneq ($(CHROMIUM),)
+	$(BIN)/python -m pytest $(EXPORT) $(LOOKED_AT)
+else
+	$(BIN)/python -m pytest tests/export $(LOOKED_AT)
+	@echo "NOT RUN: tests/pages, which look at the pages in a real Chromium: there is none here. Install one, or set CHROMIUM."
+endif
+
+docs: $(VENV)/.dev ## The documentation as a site, in build/site: guides, and the API from docstrings
+	$(BIN)/python docs/build_site.py
 
 chaos: $(VENV)/.dev ## What is promised at full size: kills, faults, fuzz and simulated schedules (hours)
 	STUDBOOK_CHAOS=1 $(BIN)/python -m pytest -m chaos
@@ -78,6 +112,7 @@ lock: $(VENV)/.dev ## Pin what pyproject.toml asks for, without addresses
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
 	$(subst pyproject.toml,deploy/requirements.in,$(COMPILE)) -c requirements.txt -o deploy/requirements.txt
+	$(subst pyproject.toml,requirements-engines.in,$(COMPILE)) -o requirements-engines.txt
 
 clean: ## Remove the environment and caches; runs/ and data/ stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ENGINES) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cluster.market import costs_of, plain_costs
 from evolution.genome_strategy import GenomeStrategy
 from fitness.attribution import Attribution, attribute_on
 from fitness.bank import FeatureBank
@@ -31,6 +32,9 @@ from strategies.modules import load_module_strategies
 from strategies.strategy import Strategy
 from strategies.strategy_json import strategy_from_dict
 from strategies.templates import TEMPLATES
+
+if TYPE_CHECKING:
+    from cluster.view import JobView
 
 MICROSECONDS = 1_000_000
 
@@ -137,7 +141,7 @@ class Comparison:
                 "start": iso_time(self.benchmark.timestamps[0]),
                 "end": iso_time(self.benchmark.timestamps[-1]),
             },
-            "costs": {name: value if isfinite(value) else None for name, value in asdict(self.costs).items()},
+            "costs": plain_costs(self.costs),
             "strategies": [one.to_dict(trades=trades) for one in self.backtests],
             "buy_and_hold": measures_of(self.benchmark),
         }
@@ -189,8 +193,41 @@ def find_strategy(name: str, runs: Path) -> Found:
     from cluster import view
 
     job, record = view.find_strategy(runs, name)
-    where = f"{job.id}: candidate {record['id']}"
-    return Found(strategy_from_dict(record["strategy"], where), f"job {job.id}", record)
+    return found_in_job(job, record)
+
+
+def found_in_job(job: "JobView", record: Mapping[str, Any]) -> Found:
+    """Return a strategy that a job judged; its record says the costs and bars a year, too, that it was judged with."""
+    strategy = strategy_from_dict(record["strategy"], f"{job.id}: candidate {record['id']}")
+    return Found(
+        strategy,
+        f"job {job.id}",
+        {
+            **record,
+            "costs": plain_costs(costs_of(job.config.costs)),
+            "bars_per_year": job.shards[0].get("bars_per_year"),
+        },
+    )
+
+
+def _check_record(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse a record file of which a part that exports read is not what it should be."""
+    shards, costs, rate = record.get("per_shard", []), record.get("costs", {}), record.get("bars_per_year")
+    numbers = [*costs.values(), rate] if isinstance(costs, Mapping) else ["no mapping"]
+    wrong = {
+        "per_shard": not (isinstance(shards, list) and all(isinstance(one, Mapping) for one in shards)),
+        "costs or bars_per_year": not all(one is None or _is_number(one) for one in numbers),
+        "gates": not all(isinstance(one, Mapping) and "value" in one for one in record.get("gates") or []),
+    }
+    for part in (name for name, is_wrong in wrong.items() if is_wrong):
+        raise StrategyError(
+            f"A candidate record must hold what Studbook wrote, but its {part} is something else ({path}). "
+            "Take the file from the run folder again, or its `strategy` alone."
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _from_file(path: Path) -> Found:
@@ -206,7 +243,9 @@ def _from_file(path: Path) -> Found:
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, dict) and "schema" not in data and isinstance(data.get("strategy"), dict):
-        return Found(strategy_from_dict(data["strategy"], f"{path}: strategy"), str(path), data)
+        strategy = strategy_from_dict(data["strategy"], f"{path}: strategy")
+        _check_record(data, path)
+        return Found(strategy, str(path), data)
     return Found(Strategy.from_json(text, str(path)), str(path))
 
 

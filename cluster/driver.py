@@ -201,17 +201,18 @@ def _creation(config: JobConfig, market: Market) -> dict[str, Any]:
         "config_hash": config_hash(config),
         "shards": shard_entries(market),
         "gene_table": fingerprint(),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what decides results: Studbook, Python and the packages that compute."""
     packages = {name: version(name) for name in _RESULT_PACKAGES}
     return {"studbook": package_version(), "python": platform.python_version(), **packages}
 
 
 def _changed_versions(view: JobView) -> dict[str, Any]:
-    now, then = _versions(), view.created["versions"]
+    now, then = versions(), view.created["versions"]
     changed = {name: [then.get(name), found] for name, found in now.items() if then.get(name) != found}
     if changed:
         listed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())

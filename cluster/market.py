@@ -1,9 +1,9 @@
 """The bars of a job: found or written on demand, loaded, cut into windows, and compared with what the journal says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,9 +47,18 @@ def open_market(config: JobConfig) -> Market:
         ConfigError: `data.root` is a URL that can't be used.
         ClusterError: the object store of `data.root` does not answer or does not let us in.
     """
-    root = place_of(config.data.root)
     if config.data.source == "bundled":
-        _write_bundled(config, root)
+        _write_bundled(config, place_of(config.data.root))
+    return stored_market(config)
+
+
+def stored_market(config: JobConfig) -> Market:
+    """Return the market of a job from its store as it is: nothing is written there.
+
+    Raises:
+        As `open_market`.
+    """
+    root = place_of(config.data.root)
     first, last = config.data.start, config.data.end
     shards = tuple(load_shard(root, name.symbol, name.timeframe, first, last) for name in config.data.shards)
     cut = config.split
@@ -83,6 +92,11 @@ def costs_of(section: CostSettings) -> Costs:
         borrow=section.borrow_bps_per_year / BPS,
         funding=section.funding_bps_per_8h / BPS * _FUNDINGS_PER_YEAR,
     )
+
+
+def plain_costs(costs: Costs) -> dict[str, float | None]:
+    """Return costs by name as plain JSON values; None for what has no bound."""
+    return {name: value if isfinite(value) else None for name, value in asdict(costs).items()}
 
 
 def shard_entries(market: Market) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from cluster.journal import plain
 from cluster.judging import Judged, judge
 from cluster.market import Market
 from cluster.portfolio import is_redundant, portfolio_of, redundancy_sentence
+from cluster.prices import write_prices
 from cluster.regimes import market_regimes, write_strips
 from cluster.signals import Interrupted
 from cluster.trial_ledger import count_trials
@@ -69,10 +70,11 @@ class Promotion:
         run_dir: its folder.
         view: what is journalled so far.
         market: its bars.
-        births: all of them.
+        births: all of them; None where who is judged is `known`, and what was tried journalled.
         states: the last state of every island.
         append: writes a record to the journal.
         stop: asked between candidates.
+        known: who is judged, where that was chosen before (a promotion that is verified); None chooses from `states`.
     """
 
     def __init__(
@@ -81,14 +83,15 @@ class Promotion:
         view: JobView,
         market: Market,
         *,
-        births: Births,
+        births: Births | None,
         states: Sequence[State],
         append: Append,
         stop: threading.Event,
+        known: Sequence[Candidate] | None = None,
     ) -> None:
         self._run_dir, self._view, self._market = run_dir, view, market
         self._births, self._states = births, states
-        self._append, self._stop = append, stop
+        self._append, self._stop, self._known = append, stop, known
         self._gates, self._seed = view.config.gates, view.config.seed
         bank_bytes = view.config.cluster.bank_mib * 2**20
         self._examiner = Examiner(market, bank_bytes=bank_bytes, benchmark=self._gates.benchmark)
@@ -102,7 +105,7 @@ class Promotion:
             JournalError: what earlier jobs tried on the same bars can't be counted.
         """
         write_strips(self._run_dir, self._market, self._regimes)
-        chosen, returns = self._choose()
+        chosen, returns = self._choose() if self._known is None else (list(self._known), np.zeros((0, 1)))
         figures = self._view.chosen or self._begin(chosen, returns)
         judged = [self._judge(candidate, figures) for candidate in chosen]
         readers = sorted(
@@ -110,6 +113,7 @@ class Promotion:
         )
         records = {record["id"]: record for record in self._view.candidates}
         opened = self._open([one for one in readers if one.id not in records], readers)
+        write_prices(self._run_dir, self._market, with_lockbox=bool(opened or self._view.lockbox_reads))
         draws = self._draws(judged, opened)
         limit = self._view.config.portfolio.max_correlation
         portfolio = portfolio_of([(one.id, _seen(one)) for one in readers], limit)
@@ -132,6 +136,7 @@ class Promotion:
 
     def _begin(self, chosen: Sequence[Candidate], returns: NDArray[np.float64]) -> dict[str, Any]:
         """Journal who is judged and what was tried to find them."""
+        assert self._births is not None, "who chooses has births"
         count = count_trials(self._view, self._births)
         statistics = trial_statistics(
             self._examiner,

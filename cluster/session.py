@@ -9,6 +9,7 @@ import contextlib
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,10 @@ from cluster.executor import (
     Notice,
     SessionLost,
 )
+from cluster.genealogy.opening import write_pedigree_of
 from cluster.journal import Journal, Record, read_journal
 from cluster.market import Market
+from cluster.portfolio_making import end_with_portfolio
 from cluster.promotion import Promotion
 from cluster.quarantine import Quarantine, entry_of, poison_records
 from cluster.run_folder import forget_state, read_entry, write_epoch
@@ -246,6 +249,13 @@ class Session:
                 self._quarantine.add(_entry(self.append("quarantined", data).data))
         return bool(found.poison)
 
+    def _end_with_portfolio(self) -> None:
+        """Write the portfolio; a failure keeps no job from its end, for `studbook portfolio` makes it at any time."""
+        try:
+            end_with_portfolio(self._view(), self._market)
+        except (StudbookError, ArithmeticError, LookupError, TypeError, ValueError, ImportError) as error:
+            warnings.warn(f"no portfolio was made: {type(error).__name__}: {error}", stacklevel=2)
+
     def _promote(self, config: JobConfig) -> None:
         view = self._view()
         births = read_births(self._run_dir, [self._epochs[key] for key in sorted(self._epochs)])
@@ -257,8 +267,10 @@ class Session:
         outcome = Promotion(
             self._run_dir, view, self._market, births=births, states=states, append=self.append, stop=self._stop
         ).run()
+        self._end_with_portfolio()
         names = breeding_of(config, self._market.bars_per_year, self._market.n_folds).measure_names
         digest = write_births(self._run_dir, births, config.evolution.objectives, language, names)
+        write_pedigree_of(view, births)
         self.append(
             "job_finished",
             {

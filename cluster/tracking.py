@@ -19,12 +19,19 @@ from typing import Final, TypeVar
 from cluster.journal import FILE_NAME, Record, is_being_written, read_journal
 from cluster.tracking_feed import Feed
 from cluster.tracking_projection import Entry, milliseconds
-from cluster.tracking_store import TrackingStore, artifact_folder, store_uri
+from cluster.tracking_store import NOTE_TAG, TrackingStore, artifact_folder, store_uri
 from cluster.tracking_system import SystemMetrics
 from cluster.tracking_trouble import RunGoneError, is_gone, is_refused_login, shown_uri, trouble_of
-from strategies.errors import ClusterError, JournalError
+from strategies.errors import ClusterError, JournalError, StudbookError
 
-ARTIFACT_FILES: Final = ("births.parquet", "report.html", FILE_NAME)
+ARTIFACT_FILES: Final = (
+    "births.parquet",
+    "pedigree.parquet",
+    "portfolio.json",
+    "report.html",
+    "genealogy.html",
+    FILE_NAME,
+)
 ARTIFACT_FOLDERS: Final = ("candidates", "elites")
 RUNS_LOST: Final = 3
 _Result = TypeVar("_Result")
@@ -157,18 +164,29 @@ class Tracker:
         if self._whole and is_being_written(feed.path):
             return  # its own driver will say how it ended
         status = "FAILED" if feed.status in ("", "RUNNING") else feed.status
-        trouble = self._attach(store, run_dir)
+        trouble = self._conclude(store, run_dir, journal=first.seal, is_finished=feed.status == "FINISHED")
         ending = partial(store.finish, job_id, journal=first.seal, status=status, ended_ms=milliseconds(feed.at))
         self.run_id = self._insist(ending)
         self.trouble = trouble
 
-    def _attach(self, store: TrackingStore, run_dir: Path) -> str:
-        """Store the artifacts and return why that failed: then the run is ended without them."""
+    def _conclude(self, store: TrackingStore, run_dir: Path, *, journal: str, is_finished: bool) -> str:
+        """Store artifacts and elites and return why that failed: then the run is ended without them."""
+        from cluster.mlflow_telling import description_of, tell_elites, told_of  # what it loads, only the end needs
+
         try:
-            for path, folder in artifacts_of(run_dir):
+            files = artifacts_of(run_dir)
+            for path, folder in files:
                 self._insist(partial(store.log_files, self.run_id, [(path, folder)]))
+            if is_finished:
+                told = told_of(run_dir)
+                self._insist(partial(store.log_datasets, self.run_id, told.datasets))
+                note = description_of(told, [path.name for path, folder in files if folder is None])
+                self._insist(partial(store.log, self.run_id, [], {NOTE_TAG: note}))
+                tell_elites(store.elites(self.run_id, told.view.id, journal), told, self._insist)
         except _GaveUpError:
             return self.trouble
+        except StudbookError as error:  # elites of a journal that this version can't read
+            return trouble_of(error)
         return ""
 
     def _entries(self, feed: Feed, system: SystemMetrics | None) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cluster.journal import Record
+from cluster.mlflow_datasets import shard_dataset
 from cluster.report.numbers import as_number
 from cluster.tracking_figures import LONGEST_TAG, Figures
 from cluster.tracking_store import DataSet, Point
@@ -82,7 +83,7 @@ class Projection:
         self.objective = config["evolution"]["objectives"][0]
         tags = {"studbook.config_hash": str(data["config_hash"]), "studbook.gene_table": str(data["gene_table"])}
         tags |= {f"studbook.version.{name}": str(value) for name, value in (data.get("versions") or {}).items()}
-        datasets = [_dataset(shard) for shard in data["shards"]]
+        datasets = [shard_dataset(shard, str(config["data"]["root"])) for shard in data["shards"]]
         params = flattened(config)
         params["tracking.uri"] = shown_uri(params.get("tracking.uri", ""))
         return Entry(params=params, tags=tags, datasets=datasets)
@@ -120,7 +121,6 @@ class Projection:
         tags = {f"studbook.{name}": str(data[name]) for name in names if name in data}
         numbers = {name: as_number(data.get(name)) for name in ("n_trials", "n_elites", "seconds")}
         points = [Point(f"job/{name}", value, at_ms, 0) for name, value in numbers.items() if value is not None]
-        tags["mlflow.note.content"] = str(data.get("verdict", ""))
         return Entry(points=points, tags=tags, status=STATUS["job_finished"])
 
 
@@ -170,13 +170,6 @@ def _points(prefix: str, figures: Mapping[str, object], at_ms: int, step: int) -
     """Finite figures as points; MLflow's store takes no NaN twice."""
     numbers = ((name, as_number(value)) for name, value in figures.items())
     return [Point(f"{prefix}{name}", value, at_ms, step) for name, value in numbers if value is not None]
-
-
-def _dataset(shard: Mapping[str, Any]) -> DataSet:
-    """A shard as an MLflow dataset."""
-    profile = ", ".join(f'"{key}": "{shard.get(key)}"' for key in ("n_bars", "start", "end", "quality", "content_hash"))
-    name = f"{shard['symbol']} {shard['timeframe']}"
-    return DataSet(name, str(shard["content_hash"])[:32], f"shard:{name}", f"{{{profile}}}")
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

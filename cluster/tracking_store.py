@@ -12,14 +12,18 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cluster.tracking_trouble import RunGoneError, shown_uri, trouble_of
 from fitness.files import open_own
 
+if TYPE_CHECKING:
+    from cluster.mlflow_registry import EliteStore
+
 JOB_TAG: Final = "studbook.job_id"
 JOURNAL_TAG: Final = "studbook.journal"
 MARK_TAG: Final = "studbook.records"
+NOTE_TAG: Final = "mlflow.note.content"
 METRICS_A_BATCH: Final = 900  # MLflow refuses more than 1000 in one call
 PARAMS_A_BATCH: Final = 90  # and more than 100 of these, or of tags
 LONGEST_PARAM: Final = 6000
@@ -50,12 +54,22 @@ class Point:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a job was fed with, as MLflow's dataset view shows it."""
+    """What a job was fed with, as MLflow's dataset view shows it.
+
+    Attributes:
+        name, digest: together they are the dataset.
+        source_type, source: where it lies, as `mlflow.data.get_source` reads it: `local` and `{"uri": …}`.
+        schema, profile: JSON, of its columns and of its size.
+        context: what it was used for.
+    """
 
     name: str
     digest: str
+    source_type: str
     source: str
+    schema: str
     profile: str
+    context: str
 
 
 def prepare_environment() -> None:
@@ -112,7 +126,7 @@ def creation_lock(uri: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Third-party deprecations at import and at the first use of the database are not ours to mend."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,7 +148,7 @@ class TrackingStore:
             Exception: whatever MLflow raises when it can't be reached; callers turn it into a warning.
         """
         prepare_environment()
-        with _quiet(), creation_lock(uri):
+        with quiet(), creation_lock(uri):
             from mlflow.exceptions import MlflowException
             from mlflow.tracking import MlflowClient
 
@@ -210,19 +224,18 @@ class TrackingStore:
             self._client.log_batch(run_id, params=rows[start : start + PARAMS_A_BATCH])
 
     def log_datasets(self, run_id: str, datasets: Sequence[DataSet]) -> None:
-        """Attach the shards as inputs of the run, once."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+        """Attach datasets as inputs of the run, each once."""
+        held = self._client.get_run(run_id).inputs.dataset_inputs
+        known = {(one.dataset.name, one.dataset.digest) for one in held}
+        new = [dataset_input(one) for one in datasets if (one.name, one.digest) not in known]
+        if new:
+            self._client.log_inputs(run_id, datasets=new)
 
-        if self._client.get_run(run_id).inputs.dataset_inputs:
-            return
-        inputs = [
-            DatasetInput(
-                Dataset(item.name, item.digest, "studbook.shard", item.source, profile=item.profile),
-                [InputTag("mlflow.data.context", "evolution")],
-            )
-            for item in datasets
-        ]
-        self._client.log_inputs(run_id, datasets=inputs)
+    def elites(self, run_id: str, job_id: str, journal: str) -> "EliteStore":
+        """Return where the elites of the job's run are kept."""
+        from cluster.mlflow_registry import EliteStore
+
+        return EliteStore(self._client, self._experiment_id, run_id=run_id, job_id=job_id, journal=journal)
 
     def log_files(self, run_id: str, files: Sequence[tuple[Path, str | None]]) -> None:
         """Copy files into the run's artifacts, each with the folder it goes to (None: the top)."""
@@ -234,6 +247,14 @@ class TrackingStore:
         run_id = str(self._only_run(job_id, journal).info.run_id)
         self._client.set_terminated(run_id, status=status, end_time=ended_ms)
         return run_id
+
+
+def dataset_input(item: DataSet) -> Any:
+    """Return a dataset as MLflow's client takes it."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(item.name, item.digest, item.source_type, item.source, item.schema, item.profile)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)])
 
 
 def _fullest_first(run: Any) -> tuple[int, str]:
@@ -248,7 +269,7 @@ def reach(uri: str) -> str:
         return ""
     prepare_environment()
     try:
-        with _quiet():
+        with quiet():
             from mlflow.tracking import MlflowClient
 
             MlflowClient(tracking_uri=uri).search_experiments(max_results=1)

@@ -129,7 +129,7 @@ def view_of(run_dir: Path, records: Sequence[Record], *, writing: bool = False) 
         candidates=candidates,
         elites=tuple(record for record in candidates if record["passed"]),
         verdict=finished[-1]["verdict"] if finished else "",
-        n_trials=finished[-1]["n_trials"] if finished else n_evaluated,
+        n_trials=(finished or by_kind.get("candidates_chosen") or [{"n_trials": n_evaluated}])[-1]["n_trials"],
         births_sha256=finished[-1]["births_sha256"] if finished else "",
         seconds=active_seconds(records),
     )

@@ -1,11 +1,12 @@
 """The evolution loop as pure functions of state and seed.
 
-`found` makes an island's founders, `advance` breeds it on, `sources` and `emigrants` say how islands exchange
-migrants, and `check_closed` and `rederive` prove a pedigree.
+`evolve` is a whole evolution in one call. `found` makes an island's founders, `advance` breeds it on, `sources` and
+`emigrants` say how islands exchange migrants, and `check_closed` and `rederive` prove a pedigree.
 """
 
 from evolution.admission import Evaluate, Look, ScreeningEvaluate
 from evolution.advance import Advance, advance, found
+from evolution.evolve import Evolved, evolve
 from evolution.figures import GenerationStats
 from evolution.islands import TOPOLOGIES, Emigrants, emigrants, emigrants_from_bytes, emigrants_to_bytes, sources
 from evolution.pedigree import (
@@ -29,6 +30,9 @@ __all__ = [
     "Evaluate",
     "ScreeningEvaluate",
     "Look",
+    # the whole of it in one call
+    "evolve",
+    "Evolved",
     # the loop
     "found",
     "advance",

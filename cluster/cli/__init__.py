@@ -11,12 +11,15 @@ from cluster.cli import (
     exporting,
     health,
     looking,
+    pedigree,
+    portfolio,
     proving,
     running,
     serving,
     submitting,
     trials,
     tuning,
+    verifying,
     watching,
 )
 from cluster.cli.app import app
@@ -35,9 +38,12 @@ __all__ = [
     "bench",
     "proving",
     "trials",
+    "pedigree",
     "tuning",
     "submitting",
     "watching",
+    "verifying",
+    "portfolio",
 ]
 
 

@@ -30,6 +30,8 @@ ORDER = (
     "trials",
     "report",
     "export",
+    "verify",
+    "portfolio",
     "backtest",
     "null",
     "walk-forward",
@@ -39,7 +41,10 @@ ORDER = (
     "track",
     "doctor",
 )
-PANELS = {"On a cluster": ("submit", "status", "logs", "attach", "stop", "list")}
+PANELS = {
+    "Pedigree": ("pedigree", "diff", "ancestors", "descendants", "dynasty", "genealogy"),
+    "On a cluster": ("submit", "status", "logs", "attach", "stop", "list"),
+}
 
 
 class StudbookCommand(TyperCommand):

@@ -1,84 +1,117 @@
 """`studbook export`: carry a strategy away."""
 
+import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cluster.cli.app import command
+from cluster.cli.app import StudbookCommand, app
 from cluster.cli.options import RUNS, JsonFlag, RunsRoot, reply_of
 from cluster.cli.reply import say
 
 if TYPE_CHECKING:
     from cluster.backtest import Found
 
+REGISTRY = Path(__file__).parent.parent / "export" / "__init__.py"
 
-@command()
+
+def target_titles() -> dict[str, str]:
+    """Return the title of each export target by name, read from the registry's source.
+
+    Help must come at once, and importing the registry loads NumPy, TA-Lib and numba.
+    """
+    tree = ast.parse(REGISTRY.read_text(encoding="utf-8"))
+    texts = {
+        key.value: [one.value for one in value.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        for table in ast.walk(tree)
+        if isinstance(table, ast.Dict)
+        for key, value in zip(table.keys, table.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Call)
+    }
+    return {str(name): found[-1] for name, found in texts.items()}
+
+
+class ExportCommand(StudbookCommand):
+    """A command whose help ends with the targets there are."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write every target and its title."""
+        del ctx
+        with formatter.section("Targets"):
+            formatter.write_dl(list(target_titles().items()))
+
+
+@app.command(cls=ExportCommand)
 def export(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="STRATEGY_OR_JOB", help="Strategy id, JSON file or template; a job with --all-elites."),
+        typer.Argument(metavar="STRATEGY_OR_JOB", help="Strategy id, JSON file or template; a job with --all."),
     ],
-    to: Annotated[str, typer.Option("--to", help="json, markdown or python.")] = "json",
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="What to export to, see below.")] = "json",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write (a folder with --all-elites). Default: stdout.")
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="PATH", help="File or folder/ to write; what is no text needs one. Default: stdout."
+        ),
+    ] = None,
+    every: Annotated[
+        Path | None, typer.Option("--all", metavar="DIR", help="Every elite of the job, into the folder DIR.")
     ] = None,
     all_elites: Annotated[
-        bool, typer.Option("--all-elites", help="Every elite of the job, into the folder --out.")
+        bool, typer.Option("--all-elites", hidden=True, help="As --all, into the folder --out.")
     ] = False,
+    job: Annotated[str | None, typer.Option("--job", help="The job that judged the strategy; default: any.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
     root: RunsRoot = RUNS,
     as_json: JsonFlag = False,
 ) -> None:
-    """Carry a strategy away as JSON, Markdown or Python.
+    """Carry a strategy away, as text or as code for a platform.
 
-    The Python file stands alone: NumPy and TA-Lib, and a function from bars to signals.
+    What a target can't express it refuses, and says which part (exit code 3).
 
     Examples:
       studbook export 3f9ac2 --to python --out dip_buyer.py
-      studbook export latest --all-elites --to markdown --out elites/
-      studbook export rsi_reversion --to python
+      studbook export 3f9ac2 --to pine | less
+      studbook export latest --all elites/ --to markdown
+      studbook export rsi_reversion --to onnx --out rsi.onnx
     """
-    from cluster.backtest import find_strategy
+    from cluster.exported import export_elites, export_one
 
     reply = reply_of(context, as_json=as_json)
-    if all_elites:
-        documents = _export_elites(name, to, out or Path("exports"), root)
+    if every is not None or all_elites:
+        documents = export_elites(name, to, every or Path(out or "exports"), root=root, force=force)
         lines = [document["file"] for document in documents] or ["no elites, nothing exported"]
         reply.give({"exported": documents}, lambda console: console.print("\n".join(lines)))
         return
-    document = _export_one(find_strategy(name, root), to, out)
+    found = _found(name, job, root)
+    document = export_one(found, to, None if out is None else _place(out), force=force)
     if document["file"] is None:
         reply.give(document, lambda _: reply.text(document["text"]))
         return
-    reply.give(
-        {key: value for key, value in document.items() if key != "text"}, lambda _: say(f"wrote {document['file']}")
-    )
+    reply.give(document, lambda _: say(f"wrote {document['file']} ({_size(document)})"))
 
 
-def _export_one(found: "Found", to: str, out: Path | None) -> dict[str, Any]:
-    """Export one strategy, and write it when there is a file to write to."""
-    from cluster.export import export_strategy
-    from fitness.files import atomic_write_bytes
+def _place(out: str) -> Path:
+    """Where to write; a name that ends with a slash is that of a folder, which is made."""
+    place = Path(out)
+    if out.endswith("/"):
+        from fitness.files import make_folder
 
-    text = export_strategy(found.strategy, to, found.record)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write_bytes(out, text.encode())
-    return {"id": found.strategy.id, "to": to, "file": None if out is None else str(out), "text": text}
+        make_folder(place)
+    return place
 
 
-def _export_elites(job: str, to: str, folder: Path, root: Path) -> list[dict[str, Any]]:
-    """Export every elite of a job into `folder`, named by id; nothing is written if one can't be expressed."""
-    from cluster.backtest import Found
-    from cluster.export import EXPORTS, export_strategy
-    from cluster.view import find_job
-    from strategies.strategy_json import strategy_from_dict
+def _found(name: str, job: str | None, root: Path) -> "Found":
+    from cluster.backtest import find_strategy
+    from cluster.exported import find_in_job
 
-    view = find_job(root, job)
-    elites = [Found(strategy_from_dict(record["strategy"]), view.id, record) for record in view.elites]
-    for elite in elites:
-        export_strategy(elite.strategy, to, elite.record)
-    names = [folder / f"{elite.strategy.id}{EXPORTS[to].suffix}" for elite in elites]
-    written = [_export_one(elite, to, name) for elite, name in zip(elites, names, strict=True)]
-    return [{key: value for key, value in document.items() if key != "text"} for document in written]
+    return find_strategy(name, root) if job is None else find_in_job(name, job, root)
+
+
+def _size(document: dict[str, Any]) -> str:
+    """How much was written, for people."""
+    n_files, n_bytes = len(document["files"]), sum(document["files"].values())
+    files = f"{n_files} files, " if n_files > 1 else ""
+    return f"{document['to']} of {document['id']}, {files}{n_bytes:,} bytes"

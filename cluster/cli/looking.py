@@ -94,7 +94,7 @@ def elites(context: typer.Context, job: JobName = "latest", root: RunsRoot = RUN
 
 @command()
 def report(context: typer.Context, job: JobName = "latest", root: RunsRoot = RUNS, as_json: JsonFlag = False) -> None:
-    """Make the report page of a job again.
+    """Make the pages of a job again: its report and its genealogy.
 
     Example:
       studbook report latest
@@ -103,10 +103,23 @@ def report(context: typer.Context, job: JobName = "latest", root: RunsRoot = RUN
     from cluster.view import find_job
 
     view = find_job(root, job)
-    path = write_report(view)
+    genealogy = _genealogy_page(view)  # first: the report has a link to it
+    pages = {"report": str(write_report(view)), "genealogy": genealogy}
     reply_of(context, as_json=as_json).give(
-        {"job": view.id, "report": str(path)}, lambda console: console.print(str(path))
+        {"job": view.id, **pages}, lambda console: console.print("\n".join(filter(None, pages.values())))
     )
+
+
+def _genealogy_page(view: "JobView") -> str | None:
+    """Write the page and return where; say why there is none where the births are not in the run folder any more."""
+    from cluster.genealogy.page import write_genealogy
+    from strategies.errors import JournalError
+
+    try:
+        return str(write_genealogy(view))
+    except JournalError as error:
+        say(f"no genealogy: {error}")
+        return None
 
 
 def job_summary(job: "JobView") -> dict[str, Any]:

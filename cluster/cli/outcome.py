@@ -43,7 +43,10 @@ def files_of(job: "JobView") -> dict[str, Path]:
     places = {
         "run": job.run_dir,
         "report": report_path(job.run_dir),
+        "genealogy": job.run_dir / "genealogy.html",
         "births": job.run_dir / "births.parquet",
+        "pedigree": job.run_dir / "pedigree.parquet",
+        "portfolio": job.run_dir / "portfolio.json",
         "journal": job.run_dir / "journal.jsonl",
         "log": job.run_dir / LOG_FILE,
         "candidates": job.run_dir / "candidates",

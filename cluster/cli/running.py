@@ -170,6 +170,7 @@ def _driven(
     log_json: bool = False,
 ) -> "JobView":
     """Run the driver under progress, log, metrics, signal handlers and tracking, and write the report."""
+    from cluster.genealogy.page import write_genealogy
     from cluster.report import write_report
 
     watching = watched(root=root, run_dir=run_dir, records=records, log_json=log_json)
@@ -178,7 +179,8 @@ def _driven(
         progress.say(f"starting: reading bars, loading libraries, opening {where}")
         with _stoppable() as stop:
             view = drive([*observers, *([tracker] if tracker else [])], stop)
-        progress.say("writing the report")
+        progress.say("writing the report and the genealogy")
+        write_genealogy(view)  # first: the report has a link to it
         write_report(view)
         if tracker is not None:
             progress.say("waiting for MLflow")

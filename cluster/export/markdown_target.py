@@ -74,4 +74,5 @@ def _gates(record: Mapping[str, Any]) -> list[str]:
         for one in record["battery"]:
             value, threshold = threshold_figure(one["value"]), threshold_figure(one["threshold"])
             lines.append(f"| {one['title']} | {value} | {threshold} | {'yes' if one['passed'] else 'no'} |")
-    return [*lines, "", "Promoted: " + ("yes" if record.get("passed") else "no, not promoted")]
+    promoted = "Promoted: " + ("yes" if record.get("passed") else "no, not promoted")
+    return [*lines, "", promoted, "", f"Proof: `studbook verify {record['id']}` makes every figure again."]

@@ -13,7 +13,8 @@ def battery_block(record: Mapping[str, Any]) -> list[Html]:
     findings = record.get("battery")
     if not findings:
         return []
-    head = element("tr", *(element("th", name) for name in ("", "Test", "Value", "Threshold", "What it means")))
+    titles = ("", "Test", "Value", "Threshold", "What it means")
+    head = element("tr", *(element("th", title, scope="col") for title in titles))
     rows = [_row(one) for one in findings]
     body = element("table", element("thead", head), element("tbody", *rows), class_="battery")
     lead = "Asked of every candidate, on the folds: does the result survive what it should survive?"

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from cluster.report.numbers import SEGMENTS
+from cluster.report.times import moment_text
 
 MOST_POINTS = 600
 POOL = "POOL"
@@ -86,13 +87,7 @@ def _stretch(part: pl.DataFrame, segment: str, base: dict[str, float], peak: dic
     return Stretch(
         segment=segment,
         n_bars=part.height,
-        dates=[_day(moment) for moment in thin["timestamp"]],
+        dates=[moment_text(moment) for moment in thin["timestamp"]],
         growth={name: [round(value, 5) for value in thin[name]] for name in CURVES},
         drawdown={name: [round(value, 5) for value in thin[f"{name}_fall"]] for name in CURVES},
     )
-
-
-def _day(moment: object) -> str:
-    """A time as ISO text; midnights as dates."""
-    text = moment.isoformat() if hasattr(moment, "isoformat") else str(moment)
-    return text.replace("+00:00", "").removesuffix("T00:00:00")

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.report import charts
+from cluster.report.luck_table import luck_of, luck_table
 from cluster.report.markup import Html, element, section, table
 from cluster.report.numbers import NOTHING, as_number, count, figure, threshold_figure
 
@@ -110,31 +111,19 @@ def logit_figure(logits: Mapping[str, Any]) -> charts.Figure:
 
 def _luck(view: "JobView", place: Place) -> Html:
     """What the best of so many tries would show by chance, beside what this job's best did show."""
-    variance = as_number((view.chosen or {}).get("trial_variance"))
-    if variance is None or variance <= 0 or view.n_trials < 2:
+    luck = luck_of(view)
+    if luck is None:
         return section("luck", "Luck", element("p", "Not known: no candidates were judged yet."))
-    from fitness.statistics import luck_sharpe
-
-    yearly = math.sqrt(max(shard["bars_per_year"] for shard in view.shards))
     top = max(view.n_trials * 10, 1000)
     tries = sorted(
         {round(10 ** (math.log10(top) * step / LUCK_POINTS)) for step in range(4, LUCK_POINTS + 1)} | {view.n_trials}
     )
-    luck = [luck_sharpe(n_trials=number, trial_variance=variance) * yearly for number in tries]
-    here = luck_sharpe(n_trials=view.n_trials, trial_variance=variance) * yearly
-    best = max((value for value in map(_judged_sharpe, view.candidates) if value is not None), default=None)
-    shown = "" if best is None else f" The best of this job shows {best:.2f}."
+    shown = "" if luck.best is None else f" The best of this job shows {luck.best:.2f}."
     beyond = " beyond holding its mean exposure" if view.config.gates.benchmark == "passive" else ""
     text = (
-        f"Without any skill, the best of {view.n_trials:,} ways of trading would show a Sharpe of {here:.2f} a year in "
-        f"sample{beyond}, judging by how much the founders differ on permuted bars (variance "
-        f"{threshold_figure(variance)} per bar).{shown}"
+        f"Without any skill, the best of {view.n_trials:,} ways of trading would show a Sharpe of "
+        f"{luck.sharpe(view.n_trials):.2f} a year in sample{beyond}, judging by how much the founders differ on "
+        f"permuted bars (variance {threshold_figure((view.chosen or {}).get('trial_variance'))} per bar).{shown}"
     )
-    figure_of = place(charts.luck_figure(tries, luck, n_trials=view.n_trials, best=best), "Luck")
-    return section("luck", "Luck", element("p", text, class_="lead"), figure_of)
-
-
-def _judged_sharpe(record: Mapping[str, Any]) -> float | None:
-    """The in-sample Sharpe that gates judged."""
-    beyond = (record.get("sharpe_beyond") or {}).get("in_sample")
-    return as_number(record["in_sample"].get("sharpe") if beyond is None else beyond)
+    drawn = charts.luck_figure(tries, [luck.sharpe(n) for n in tries], n_trials=view.n_trials, best=luck.best)
+    return section("luck", "Luck", element("p", text, class_="lead"), place(drawn, "Luck"), luck_table(luck))

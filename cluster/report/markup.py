@@ -32,7 +32,8 @@ def table(head: list[str], rows: list[list[str]], *, numeric_from: int = 1, capt
     """Return a table whose columns from `numeric_from` on are set as figures."""
 
     def cell(name: str, index: int, content: str) -> Html:
-        return element(name, content, class_="num" if index >= numeric_from else None)
+        scope = "col" if name == "th" else None
+        return element(name, content, class_="num" if index >= numeric_from else None, scope=scope)
 
     header = element("tr", *(cell("th", index, title) for index, title in enumerate(head)))
     body = [element("tr", *(cell("td", index, item) for index, item in enumerate(row))) for row in rows]

@@ -6,21 +6,44 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.report import attribution, charts, equity, families, luck, portfolio, regimes, running, sections
+from cluster.prices import prices_of
+from cluster.report import (
+    attribution,
+    charts,
+    equity,
+    families,
+    luck,
+    map_elites,
+    pareto,
+    portfolio,
+    regimes,
+    running,
+    sections,
+    trades,
+)
+from cluster.report.births import read_report_births
 from cluster.report.markup import Html, element, joined, section
 from cluster.report.numbers import by_merit
+from cluster.report.places import Page
 
 if TYPE_CHECKING:
     from cluster.view import JobView
 
+__all__ = ["Page", "json_for_script", "render_report"]
+
 DETAILED: Final = 5
+GENEALOGY: Final = "genealogy.html"
 _NAVIGATION: Final = {
     "verdict": "Verdict",
     "candidates": "Strategies",
+    "portfolio": "Portfolio",
     "convergence": "Breeding",
+    "pareto": "Pareto front",
+    "behaviours": "Ways to behave",
     "species": "Species",
     "tried": "What was tried",
     "luck": "Luck",
+    "regimes": "Regimes",
     "data": "Data",
     "running": "How it ran",
     "config": "Job file",
@@ -28,29 +51,18 @@ _NAVIGATION: Final = {
 }
 
 
-class Page:
-    """Figures of one page, in the order of their places."""
-
-    def __init__(self) -> None:
-        self.figures: list[Mapping[str, Any]] = []
-
-    def place(self, figure: Mapping[str, Any], label: str) -> Html:
-        """Return the place of a figure; the page's script draws it there."""
-        self.figures.append(figure)
-        number = str(len(self.figures) - 1)
-        height = f"height:{figure['layout'].get('height', 340)}px"
-        return element("div", class_="figure", data_figure=number, role="img", aria_label=label, style=height)
-
-
 def render_report(view: "JobView") -> str:
     """Return the page of a job as HTML."""
     page = Page()
+    births = read_report_births(view)
     body = joined(
         sections.verdict_section(view),
         sections.candidates_section(view),
         *_strategies(view, page),
         portfolio.portfolio_section(view, page.place),
         _breeding(view, page),
+        pareto.pareto_section(view, births, page),
+        map_elites.map_elites_section(view, births, page),
         families.species_section(view, page),
         *luck.luck_sections(view, page.place),
         regimes.market_section(view, page),
@@ -65,8 +77,14 @@ def render_report(view: "JobView") -> str:
 def _strategies(view: "JobView", page: Page) -> list[Html]:
     """The best candidates in full, elites first."""
     ordered = by_merit(view.candidates)[:DETAILED]
+    prices, note = prices_of(view) if ordered else (None, "")
     return [
-        sections.strategy_section(record, *_curves(view, record, page), *attribution.attribution_block(record))
+        sections.strategy_section(
+            record,
+            *_curves(view, record, page),
+            *trades.trades_block(record, trades.read_trades(view.run_dir, record["id"]), prices, page, note=note),
+            *attribution.attribution_block(record),
+        )
         for record in ordered
     ]
 
@@ -116,15 +134,20 @@ def _breeding(view: "JobView", page: Page) -> Html:
 
 def _document(view: "JobView", body: Html, page: Page) -> str:
     title = f"{view.name}: Studbook report"
-    links = [element("a", name, href=f"#{anchor}") for anchor, name in _NAVIGATION.items()]
+    links = [element("a", name, href=f"#{anchor}") for anchor, name in _NAVIGATION.items() if f'id="{anchor}"' in body]
+    links += _sibling(view)
     masthead = element(
         "header",
         element("p", "Studbook", class_="mark"),
         element("h1", view.name),
         element("p", f"{view.id} · begun {view.created_at[:16].replace('T', ' ')} UTC", class_="lead"),
-        element("nav", *links),
+        element("nav", *links, aria_label="Sections of this page"),
     )
-    footer = element("footer", "Past performance, simulated or real, says little about the future. No advice.")
+    footer = element(
+        "footer",
+        "Past performance, simulated or real, says little about the future. No advice. "
+        f"Proof: `studbook verify {view.id}` makes every figure of the candidates again.",
+    )
     head = joined(
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html('<meta name="color-scheme" content="light dark">'),
@@ -133,11 +156,20 @@ def _document(view: "JobView", body: Html, page: Page) -> str:
     )
     scripts = joined(
         element("script", Html(json_for_script(page.figures)), type="application/json", id="figures"),
+        element("script", Html(json_for_script(page.shared)), type="application/json", id="shared"),
         element("script", Html(_plotly())) if page.figures else Html(""),
         element("script", Html(_file("figures.js"))),
     )
     main = element("main", masthead, body, footer)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{main}{scripts}</body></html>\n'
+
+
+def _sibling(view: "JobView") -> list[Html]:
+    """The way to the genealogy, in a list, if it lies beside; where a page has no neighbours the script says where."""
+    if not (view.run_dir / GENEALOGY).is_file():
+        return []
+    where = f"Genealogy: open {GENEALOGY}, which lies beside this page"
+    return [element("a", "Genealogy", href=GENEALOGY, data_sibling=where)]
 
 
 def json_for_script(value: object) -> str:

@@ -7,6 +7,7 @@ from cluster.portfolio import redundant_with
 from cluster.report.charts import Figure
 from cluster.report.markup import Html, element, section
 from cluster.report.numbers import as_number, by_merit, count
+from cluster.report.whole_portfolio import PORTFOLIO_FILE, read_portfolio, whole_block
 
 if TYPE_CHECKING:
     from cluster.view import JobView
@@ -18,10 +19,14 @@ SHORT = 8
 
 
 def portfolio_section(view: "JobView", place: Place) -> Html:
-    """Return how the elites of a job move together; nothing where there are fewer than two."""
-    elites = by_merit(view.elites)
+    """Return how the elites of a job move together, and what those do that are held together, if some were chosen.
+
+    Nothing where there are fewer than two elites and no portfolio.
+    """
+    elites, chosen = by_merit(view.elites), read_portfolio(view)
+    whole = _without(view) if chosen is None else whole_block(view, chosen, place)
     if len(elites) < 2:
-        return Html("")
+        return section("portfolio", "Portfolio", *whole) if whole else Html("")
     limit = view.config.portfolio.max_correlation
     text = (
         "Correlation of the elites' per-bar returns, all shards as one account, in sample and in validation: the "
@@ -33,6 +38,7 @@ def portfolio_section(view: "JobView", place: Place) -> Html:
         element("p", text, class_="lead"),
         place(heat_map(elites), "Correlation of the elites"),
         _redundant(elites),
+        *whole,
     )
 
 
@@ -56,7 +62,7 @@ def heat_map(elites: Sequence[Mapping[str, Any]]) -> Figure:
 def _correlation(record: Mapping[str, Any], other: str) -> float | None:
     if record["id"] == other:
         return 1.0
-    value = as_number(record["portfolio"]["correlations"].get(other))
+    value = as_number(((record.get("portfolio") or {}).get("correlations") or {}).get(other))
     return None if value is None else round(value, 4)
 
 
@@ -70,3 +76,11 @@ def _redundant(elites: Sequence[Mapping[str, Any]]) -> Html:
         for one, better in found
     ]  # fmt: skip
     return element("div", element("p", f"{count(len(found), 'elite')} could be left out:"), element("ul", *items))
+
+
+def _without(view: "JobView") -> list[Html]:
+    """What to say where no portfolio can be read: nothing if there is none."""
+    if not (view.run_dir / PORTFOLIO_FILE).exists():
+        return []
+    text = f"{PORTFOLIO_FILE} can't be read; `studbook portfolio {view.id}` makes it again."
+    return [element("p", text, class_="lead")]

@@ -11,7 +11,7 @@ from cluster.report.markup import Html, element, joined, section, table
 from cluster.report.numbers import NOTHING, PERCENT, SEGMENTS, TITLES, as_number, figure
 
 if TYPE_CHECKING:
-    from cluster.report.page import Page
+    from cluster.report.places import Page
     from cluster.view import JobView
 
 REGIMES_FILE: Final = "regimes.json"
@@ -41,9 +41,12 @@ def regime_tables(record: Mapping[str, Any]) -> Html:
     if not stretches:
         return Html("")
     groups = [Html("<th></th>")]
-    groups += [element("th", SEGMENTS[name], colspan=str(len(SHOWN) + 1)) for name in stretches]
+    groups += [element("th", SEGMENTS[name], colspan=str(len(SHOWN) + 1), scope="colgroup") for name in stretches]
     titles = ["Time", *(TITLES[name] for name in SHOWN)] * len(stretches)
-    head = [element("tr", *groups), element("tr", element("th", "Regime"), *(_cell("th", one) for one in titles))]
+    head = [
+        element("tr", *groups),
+        element("tr", element("th", "Regime", scope="col"), *(_cell("th", one) for one in titles)),
+    ]
     rows = [
         element(
             "tr", element("td", name), *(cell for stretch in stretches for cell in _cells(regimes[stretch], *place))
@@ -85,7 +88,7 @@ def _cells(stretch: Mapping[str, Any], kind: str, regime: str) -> list[Html]:
 
 
 def _cell(kind: str, text: str) -> Html:
-    return element(kind, text, class_="num")
+    return element(kind, text, class_="num", scope="col" if kind == "th" else None)
 
 
 def _all(stretch: Mapping[str, Any], name: str) -> Html:

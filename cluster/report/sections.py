@@ -101,7 +101,7 @@ def candidates_section(view: "JobView") -> Html:
     if not view.elites:
         lead = f"The best of what was bred, shown so that you can see what failed; none of it is a finding. {lead}"
     rows = [row for record in ordered for row in _candidate_rows(record)]
-    head = element("tr", *(element("th", name, class_=kind) for name, kind in _candidate_head()))
+    head = element("tr", *(element("th", name, class_=kind, scope="col") for name, kind in _candidate_head()))
     body = element("table", element("thead", head), element("tbody", *rows), class_="candidates")
     return section("candidates", title, element("p", lead, class_="lead"), element("div", body, class_="scroll"))
 

@@ -226,3 +226,18 @@ def write_small_job() -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture(scope="session")
+def elite_job(tiny_values, tmp_path_factory):
+    """The view of a finished job with elites, by gates that let nearly anybody pass; tests must not write to it."""
+    from cluster.driver import run_job
+
+    easy = {
+        "min_trades": 1, "dsr": None, "validation_sharpe": None, "max_drawdown": None, "spa": None, "pbo": None,
+        "regimes": None, "stability": None, "battery": False, "benchmark": "cash", "lockbox_alpha": 0.999,
+        "trials_sample": 100, "candidates": 5,
+    }  # fmt: skip
+    data = {**tiny_values["data"], "end": "2018-09-20"}
+    values = {**tiny_values, "data": data, "gates": easy, "portfolio": {"max_correlation": 0.9}}
+    return run_job(config_from(values, where="test"), root=tmp_path_factory.mktemp("elites"))

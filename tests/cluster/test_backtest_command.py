@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cluster.backtest import find_strategy, iso_time, run_backtest, window_of
 from cluster.cli import app
 from cluster.job_config import CostSettings
-from cluster.market import costs_of
+from cluster.market import costs_of, plain_costs
 from cluster.view import read_job
 from fitness.bank import FeatureBank
 from fitness.measures import MEASURES
@@ -110,7 +110,8 @@ def test_strategy_is_found_by_template_file_record_and_id(make_run: MakeRun, tmp
     bare.write_text(json.dumps(record["strategy"]))
     names = [str(bare), str(run / "candidates" / f"{record['id']}.json"), record["id"], record["id"][:6], "sma_cross"]
     assert {find_strategy(name, run.parent).strategy.id for name in names} == {record["id"]}
-    assert find_strategy(record["id"][:6], run.parent).record == record
+    found = find_strategy(record["id"][:6], run.parent).record
+    assert found == {**record, "costs": plain_costs(costs_of(read_job(run).config.costs)), "bars_per_year": 252.0}
 
 
 def test_unread_lockbox_is_pointed_out(make_run: MakeRun, store: Path) -> None:

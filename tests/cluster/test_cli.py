@@ -24,6 +24,7 @@ from fitness.shards import write_shard
 MakeRun = Callable[..., Path]
 SINGLE = ("run", "resume", "jobs", "show", "elites", "trials", "report", "export", "backtest", "null", "walk-forward")
 SINGLE += ("tune", "top", "ui", "track", "doctor", "version")
+SINGLE += ("pedigree", "diff", "ancestors", "descendants", "dynasty", "genealogy", "verify", "portfolio")
 SINGLE += ("submit", "status", "logs", "attach", "stop", "list")
 COMMANDS = [
     *([name] for name in SINGLE),
@@ -474,7 +475,8 @@ def test_ui_answers_with_the_tracked_job_and_ends_whole(make_run: MakeRun) -> No
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
                 child.wait(timeout=60)
-    assert [found["info"]["run_name"] for found in runs] == [run.name]
+    jobs = [found for found in runs if not any(tag["key"] == "mlflow.parentRunId" for tag in found["data"]["tags"])]
+    assert [found["info"]["run_name"] for found in jobs] == [run.name]
     assert child.returncode == 0
     assert servers_on(port) == []
 

@@ -37,6 +37,11 @@ def rows(root: Path, sql: str) -> list[tuple[object, ...]]:
     return found
 
 
+def of_job(run: Path) -> str:
+    """The job's own run alone: its elites have runs of their own."""
+    return f"where run_uuid = (select run_uuid from runs where name = '{run.name}')"
+
+
 def test_projection_logs_each_island_and_whole_generations(make_run: MakeRun) -> None:
     points = points_of(make_run())
     by_key = {(point.key, point.step): point for point in points}
@@ -123,17 +128,21 @@ def test_store_equals_the_journal_after_live_log_interruption_resume_and_replays
     for _ in range(2):
         replay(run, uri=None, root=root, experiment="studbook")
 
-    logged = rows(root, "select key, step, timestamp, value from metrics")
+    logged = rows(root, f"select key, step, timestamp, value from metrics {of_job(run)}")
     assert len(logged) == len(wanted)
     assert set(logged) == wanted
-    assert rows(root, "select status, name from runs") == [("FINISHED", run.name)]
+    (job, elite) = rows(root, "select status, name from runs order by start_time")
+    assert job == ("FINISHED", run.name)
+    assert elite[0] == "FINISHED"
     assert dict(rows(root, "select key, value from params"))["evolution.population_size"] == "20"
-    tags = dict(rows(root, "select key, value from tags"))
+    tags = dict(rows(root, f"select key, value from tags {of_job(run)}"))
     assert tags["studbook.job_id"] == run.name
     assert tags["studbook.n_trials"] == "252"
     assert any(key.startswith("studbook.elite.") for key in tags)
-    assert sorted(rows(root, "select name from datasets")) == [("IXIC 1d",), ("SPX 1d",)]
-    assert sorted(path.name for path in root.glob("mlflow-artifacts/studbook/*/artifacts/*")) == [
+    stretches = ("", " in sample", " lockbox", " validation")
+    shards = [(f"{symbol} 1d{stretch}",) for symbol in ("IXIC", "SPX") for stretch in stretches]
+    assert sorted(rows(root, "select name from datasets")) == shards
+    assert sorted(path.name for path in root.glob(f"mlflow-artifacts/studbook/{resumed.run_id}/artifacts/*")) == [
         "births.parquet", "candidates", "elites", "journal.jsonl",
     ]  # fmt: skip
     assert capfd.readouterr().out == ""  # stdout is the command's
@@ -184,7 +193,7 @@ def test_a_locked_database_is_told_everything_once_it_is_free(make_run: MakeRun)
         tracker(record)
     assert tracker.close(patience_s=120) == ""
     assert tracker.n_outages == 1
-    logged = rows(run.parent, "select key, step, timestamp, value from metrics")
+    logged = rows(run.parent, f"select key, step, timestamp, value from metrics {of_job(run)}")
     assert sorted(logged) == sorted((point.key, point.step, point.at_ms, point.value) for point in points_of(run))
 
 
@@ -206,3 +215,7 @@ def test_tracking_needs_the_folder_that_the_record_came_from(make_run: MakeRun) 
 def test_artifacts_are_those_that_exist(make_run: MakeRun) -> None:
     unfinished = make_run(finished=False)
     assert [path.name for path, _ in artifacts_of(unfinished)] == ["journal.jsonl"]
+    others = ("genealogy.html", "pedigree.parquet", "portfolio.json", "report.html")
+    for name in (*others, "notes.txt"):
+        (unfinished / name).write_text("")
+    assert sorted(path.name for path, _ in artifacts_of(unfinished)) == sorted([*others, "journal.jsonl"])

@@ -22,6 +22,7 @@ from mlflow_server import MlflowServer, Postgres, mlflow_on_postgres
 
 from cluster.driver import run_job
 from cluster.journal import Record, read_journal
+from cluster.mlflow_telling import told_of
 from cluster.tracking import Pace, Tracker, replay
 from cluster.tracking_feed import Feed
 from cluster.tracking_projection import Entry
@@ -82,6 +83,32 @@ def require_equal(postgres: Postgres, run: Path, status: str = "FINISHED") -> No
     tags = dict(postgres.rows(f"select t.key, t.value from tags t join runs r using (run_uuid) {where}"))
     assert {key: tags.get(key) for key in whole.tags} == whole.tags
     assert dict(postgres.rows(f"select key, value from params p join runs r using (run_uuid) {where}")) == whole.params
+    require_elites(postgres, run)
+
+
+def require_elites(postgres: Postgres, run: Path) -> None:
+    """Each elite of the job is one run under it, one model whose files are there, and one version."""
+    ids, ready = sorted(one.id for one in told_of(run).elites), 2
+    job = f"= 'job_id' and {{}}.{{}} = '{run.name}'"
+    (parent,) = postgres.rows(f"select run_uuid from runs where name = '{run.name}' and lifecycle_stage = 'active'")
+    runs = postgres.rows(
+        "select k.value, r.status, p.value from tags t join runs r using (run_uuid) "
+        "join tags k on k.run_uuid = r.run_uuid and k.key = 'strategy_id' "
+        "join tags p on p.run_uuid = r.run_uuid and p.key = 'mlflow.parentRunId' "
+        f"where t.key {job.format('t', 'value')} and r.lifecycle_stage = 'active'"
+    )
+    assert sorted(runs) == [(one, "FINISHED", parent[0]) for one in ids]
+    models = postgres.rows(
+        "select m.name, m.status from logged_models m join logged_model_tags t using (model_id) "
+        f"where t.tag_key {job.format('t', 'tag_value')} and m.lifecycle_stage = 'active'"
+    )
+    assert sorted(models) == [(one, ready) for one in ids]
+    versions = postgres.rows(
+        "select k.value from model_versions v join model_version_tags t using (name, version) "
+        "join model_version_tags k on k.name = v.name and k.version = v.version and k.key = 'strategy_id' "
+        f"where t.key {job.format('t', 'value')} and v.current_stage <> 'Deleted_Internal'"
+    )
+    assert sorted(versions) == [(one,) for one in ids]
 
 
 def test_a_server_on_postgres_holds_what_the_journal_holds(

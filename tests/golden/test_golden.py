@@ -4,8 +4,8 @@ Promise: old journals and strategies open for ever, or refuse clearly.
 
 `journals/format-1..3.jsonl` were written by the journals of those releases, `job-4-finished` and `job-4-stopped` by a
 job of the last release with journal format 4 (two islands, one shard, stopped after four epochs), with the trial file
-and the births of the finished one; `shard/` by its store, `strategies/` by both schemas. None is ever written again: a
-new format gets new files beside them.
+and the births of the finished one; `shard/` by its store, `strategies/` by both schemas, `portfolios/` by the first.
+None is ever written again: a new format gets new files beside them.
 """
 
 import json
@@ -19,6 +19,7 @@ import pytest
 from cluster.births_file import read_births
 from cluster.driver import resume_job
 from cluster.journal import FILE_NAME, read_journal
+from cluster.portfolio_document import document_from_json
 from cluster.run_folder import read_entry
 from cluster.trial_file import read_file
 from cluster.view import read_job
@@ -112,6 +113,14 @@ def test_a_strategy_of_schema_1_is_refused_by_name():
     wanted = re.escape("must be 'studbook/strategy/2', but was 'studbook/strategy/1': use the version that wrote it")
     with pytest.raises(StrategyError, match=wanted):
         Strategy.from_json(text)
+
+
+def test_a_portfolio_of_schema_1_opens_and_keeps_its_identity():
+    text = (HERE / "portfolios/portfolio-1.json").read_text(encoding="utf-8")
+    found = document_from_json(text)
+    assert found.id == "645ff0aa0d2a9a9c"
+    assert [weight for _, weight in found.members] == [0.25, 0.75]
+    assert found.to_json() == text
 
 
 def test_a_shard_of_format_1_opens():
