@@ -112,6 +112,14 @@ class ShardEvaluator:
         """Return the tallies of each share, see `ShardBench.evaluate`."""
         return self._bench.evaluate(phenotypes, segment)
 
+    def warm(self) -> bool:
+        """Return once every kernel is loaded, compiled if need be: from here on a genome's time is its own."""
+        from cluster.compile_ahead import PARTS
+
+        for part in ("evaluation", "learning"):
+            PARTS[part]()
+        return True
+
 
 class Breeder:
     """Breeds the epochs it is given, one after the other, and evaluates its own share of the genomes.
@@ -197,7 +205,7 @@ class Examiner:
     def _fails(self, row: Rows, segment: Segment) -> str:
         if self._evaluator is None:
             self._evaluator = self._kind.remote(*self._arguments)
-            self._ray.get(self._evaluator.ready.remote(), timeout=READY_TIMEOUT_S)
+            self._ray.get(self._evaluator.warm.remote(), timeout=READY_TIMEOUT_S)
         try:
             _tallies_of(self._evaluator.evaluate.remote(row, segment), self._timeout_s, OWN, row, segment)
         except _Lost as lost:

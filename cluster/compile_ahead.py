@@ -104,16 +104,20 @@ def _evaluation() -> None:
 
 
 def _learning() -> None:
-    """Every learner, and every feature of ours."""
+    """Every learner and what it is known by, and every feature of ours."""
+    from fitness.learning import learner_digests
+    from strategies.encoding import phenotype_of
     from strategies.features import FEATURES
     from strategies.learners.running import learn
     from strategies.learners.table import ALGORITHMS, TARGETS
+    from strategies.templates import TEMPLATES
 
     shard = _shard()
     features = np.random.default_rng(2).standard_normal((_N_BARS, 2))
     for number, (name, algorithm) in enumerate(ALGORITHMS.items()):
         hyper = [each.default for each in algorithm.hyper]
         learn(name, TARGETS[number % len(TARGETS)], 2, hyper, features, shard)
+    learner_digests(np.stack([phenotype_of(strategy) for strategy in TEMPLATES.values() if strategy.learners]))
     for feature in FEATURES.values():
         if not feature.requires:
             feature.compute(shard, tuple(parameter.default for parameter in feature.parameters))
