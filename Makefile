@@ -68,7 +68,7 @@ layers: $(VENV)/.dev
 # Four parts beside each other, because tests are one process each and much of their time is waiting.
 CLUSTER := tests/cluster tests/soak cluster
 EXPORT := tests/export tests/pages
-LOOKED_AT := $(foreach name,genealogy mlflow portfolio report verifying,$(wildcard tests/cluster/test_$(name)*.py))
+LOOKED_AT := tests/cluster/genealogy $(foreach name,mlflow portfolio report verifying,$(wildcard tests/cluster/test_$(name)*.py))
 CHAOS := tests/chaos
 CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 export CHROMIUM

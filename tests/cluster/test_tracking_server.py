@@ -6,7 +6,6 @@ duplicates. (Locked: `test_tracking.py`, whose SQLite can be.)
 
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,11 +14,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fault_proxy import FAULTS, FaultProxy, settle
-from mlflow_server import MlflowServer, Postgres, mlflow_on_postgres
-
 from cluster.driver import run_job
 from cluster.journal import Record, read_journal
 from cluster.mlflow_telling import told_of
@@ -27,6 +21,8 @@ from cluster.tracking import Pace, Tracker, replay
 from cluster.tracking_feed import Feed
 from cluster.tracking_projection import Entry
 from cluster.tracking_store import ARTIFACTS
+from tests.cluster.fault_proxy import FAULTS, FaultProxy, settle
+from tests.cluster.mlflow_server import MlflowServer, Postgres, mlflow_on_postgres
 
 pytestmark = pytest.mark.mlflow
 MakeRun = Callable[..., Path]

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,12 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
-
-from bred import bred
-from mlflow_server import free_port
-from small_job import finished_job
 
 from cluster.births_file import read_births
 from cluster.genealogy.lines import Lines, ancestors
@@ -29,6 +22,9 @@ from cluster.view import JobView
 from evolution.pedigree import NO_PARENT, Births, generation_of, index_of, island_of
 from strategies.strategy_json import strategy_from_dict
 from strategies.wording import setting_texts
+from tests.cluster.mlflow_server import free_port
+from tests.pages.bred import bred
+from tests.pages.small_job import finished_job
 
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Page

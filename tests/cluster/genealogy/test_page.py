@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "pages"))
-
-from bred import bred
 
 from cluster.genealogy.drawing import crossings, family_ranks, places
 from cluster.genealogy.drawing_columns import change_columns, shown, unpacked
@@ -29,6 +24,7 @@ from strategies.encoding import strategy_of
 from strategies.errors import JournalError
 from strategies.language import DEFAULT
 from strategies.wording import condition_text, setting_texts
+from tests.pages.bred import bred
 
 MakeRun = Callable[..., Path]
 EVIL = "</script><img src=x onerror=alert(1)>"

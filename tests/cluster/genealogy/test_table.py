@@ -1,17 +1,11 @@
 """The table of births: the rows of births with what is derived from them, the same bytes each time, refused if cut."""
 
 import shutil
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from genealogy_jobs import made_births, made_pedigree_of, small_job
 
 from cluster.births_file import parquet_bytes, read_births
 from cluster.driver import run_job
@@ -28,26 +22,6 @@ from strategies.encoding import phenotype_of, strategy_of
 from strategies.errors import JournalError
 from strategies.sampler import random_genomes
 from strategies.templates import TEMPLATES
-
-
-@pytest.fixture(scope="module")
-def births():
-    return made_births(3, 10, 20, seed=5, every=3)
-
-
-@pytest.fixture(scope="module")
-def made(births):
-    return made_pedigree_of(births)
-
-
-@pytest.fixture(scope="module")
-def view(tiny_values, tmp_path_factory):
-    return small_job(tiny_values, tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def real(view):
-    return open_pedigree(view)
 
 
 def test_the_table_has_the_rows_of_births_and_the_same_bytes_each_time(view, real):

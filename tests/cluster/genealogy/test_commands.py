@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from genealogy_jobs import small_job
-
 from cluster.cli import app
 from cluster.genealogy.finding import row_of
 from cluster.genealogy.lines import ancestors, descendants
-from cluster.genealogy.opening import open_pedigree
 from cluster.genealogy.table import PEDIGREE_FILE, read_pedigree
 from cluster.journal import FILE_NAME
 from strategies.templates import TEMPLATES
 
 COMMANDS = ("pedigree", "diff", "ancestors", "descendants", "dynasty", "genealogy")
-
-
-@pytest.fixture(scope="module")
-def view(tiny_values, tmp_path_factory):
-    return small_job(tiny_values, tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def pedigree(view):
-    return open_pedigree(view)
 
 
 @pytest.fixture
@@ -56,9 +40,9 @@ def test_the_commands_stand_under_a_heading_of_their_own_and_teach(studbook):
         assert f"    studbook {name} " in CliRunner().invoke(app, [name, "--help"]).stdout
 
 
-def test_the_tree_has_the_parents_of_every_birth_it_tells(studbook, pedigree):
+def test_the_tree_has_the_parents_of_every_birth_it_tells(studbook, real):
     told = studbook("pedigree", "elite", "--depth", 30)
-    lines, known = pedigree.lines, set()
+    lines, known = real.lines, set()
     waiting = [told["tree"]]
     while waiting:
         node = waiting.pop()
@@ -67,7 +51,7 @@ def test_the_tree_has_the_parents_of_every_birth_it_tells(studbook, pedigree):
         assert node["seen"] or [one["birth_id"] for one in node["parents"]] == parents
         known.add(row)
         waiting += node["parents"]
-    elite = int(pedigree.elites[0])
+    elite = int(real.elites[0])
     assert known - {elite} == set(ancestors(lines, np.array([elite])).tolist())
     assert told["ancestors"] == len(known) - 1
     assert told["tree"]["strategy_id"] in studbook("pedigree", "elite", text=True)
@@ -81,42 +65,42 @@ def test_depth_cuts_the_tree_and_says_so(studbook):
     )
 
 
-def test_a_birth_has_several_names(studbook, pedigree):
-    row = int(pedigree.elites[0])
-    birth = pedigree.frame.row(row, named=True)
+def test_a_birth_has_several_names(studbook, real):
+    row = int(real.elites[0])
+    birth = real.frame.row(row, named=True)
     names = [birth["birth_id"], birth["strategy_id"], birth["strategy_id"][:12], "elite"]
     names.append(f"{birth['island']}.{birth['generation']}.{birth['index']}")
-    assert [row_of(str(name), pedigree) for name in names] == [row] * len(names)
-    best = row_of("best", pedigree)
-    assert pedigree.frame["fitness_after"][best] == pedigree.frame["fitness_after"].max()
+    assert [row_of(str(name), real) for name in names] == [row] * len(names)
+    best = row_of("best", real)
+    assert real.frame["fitness_after"][best] == real.frame["fitness_after"].max()
 
 
-def test_a_strategy_born_twice_is_its_first_birth_unless_one_was_judged(pedigree):
-    ids = pedigree.frame["strategy_id"]
-    judged = set(pedigree.candidates.tolist())
+def test_a_strategy_born_twice_is_its_first_birth_unless_one_was_judged(real):
+    ids = real.frame["strategy_id"]
+    judged = set(real.candidates.tolist())
     twice = ids.filter(ids.is_duplicated()).unique().sort().to_list()
     assert twice
     for name in twice:
         rows = [row for row in range(len(ids)) if ids[row] == name]
         expected = [row for row in rows if row in judged] or rows
-        assert row_of(name, pedigree) == min(expected, key=lambda row: (pedigree.lines.generation[row], row))
+        assert row_of(name, real) == min(expected, key=lambda row: (real.lines.generation[row], row))
 
 
-def test_relatives_are_counted_and_listed(studbook, pedigree):
-    row = int(pedigree.elites[0])
+def test_relatives_are_counted_and_listed(studbook, real):
+    row = int(real.elites[0])
     up, down = studbook("ancestors", "elite", "--limit", 0), studbook("descendants", "0.0.0", "--limit", 3)
-    assert up["n"] == len(up["births"]) == len(ancestors(pedigree.lines, np.array([row])))
+    assert up["n"] == len(up["births"]) == len(ancestors(real.lines, np.array([row])))
     assert sum(one["births"] for one in up["generations"]) == up["n"]
     assert sum(one["share"] for one in up["founders"]) == pytest.approx(1.0)
-    assert down["n"] == len(descendants(pedigree.lines, np.array([pedigree.lines.row(0)])))
+    assert down["n"] == len(descendants(real.lines, np.array([real.lines.row(0)])))
     assert len(down["births"]) == min(3, down["n"])
     assert "Share of genes" in studbook("ancestors", "elite", text=True)
     assert "in the last populations" in studbook("descendants", "0.0.0", text=True)
 
 
-def test_a_dynasty_is_told(studbook, pedigree):
+def test_a_dynasty_is_told(studbook, real):
     told, text = studbook("dynasty", "elite"), studbook("dynasty", "elite", text=True)
-    assert told["family"] == pedigree.frame["family"][int(pedigree.elites[0])]
+    assert told["family"] == real.frame["family"][int(real.elites[0])]
     assert told["elites"]
     assert f"Family {told['family']}, founded by {told['founder']['strategy_id']}" in text
     lost = next(
@@ -136,22 +120,22 @@ def test_all_questions_are_answered_with_figures(studbook, view):
     assert list(studbook("genealogy", "latest", "--ask", "operators")["answers"]) == ["operators"]
 
 
-def test_a_pedigree_is_carried_away(studbook, tmp_path, pedigree):
+def test_a_pedigree_is_carried_away(studbook, tmp_path, real):
     told = studbook("genealogy", "latest", "--to", "parquet", "--out", tmp_path / "p.parquet")
-    assert read_pedigree(Path(told["file"])).height == told["n_births"] == len(pedigree)
+    assert read_pedigree(Path(told["file"])).height == told["n_births"] == len(real)
     studbook("genealogy", "latest", "--to", "newick", "--out", tmp_path / "t.nwk", text=True)
     assert (tmp_path / "t.nwk").read_text().endswith(");\n")
 
 
-def test_any_two_strategies_are_compared(studbook, tmp_path, pedigree):
+def test_any_two_strategies_are_compared(studbook, tmp_path, real):
     path = tmp_path / "mine.json"
     path.write_text(TEMPLATES["rsi_reversion"].to_json())
     assert studbook("diff", "rsi_reversion", path)["changes"] == []
     assert "No difference" in studbook("diff", path, "rsi_reversion", text=True)
-    elite = pedigree.frame["strategy_id"][int(pedigree.elites[0])]
+    elite = real.frame["strategy_id"][int(real.elites[0])]
     told = studbook("diff", "0.0.0", elite)
     assert told["b"]["id"] == elite
-    assert told["a"]["id"] == pedigree.frame["strategy_id"][0]
+    assert told["a"]["id"] == real.frame["strategy_id"][0]
     text = studbook("diff", "0.0.0", elite, text=True)
     assert elite in text
 
@@ -176,8 +160,8 @@ def test_nonsense_is_refused_with_a_way_out(studbook, words, message):
     assert message in studbook(*words, code=2)
 
 
-def test_near_names_are_told_and_beginnings_of_several_refused(studbook, pedigree):
-    ids = sorted(set(pedigree.frame["strategy_id"].to_list()))
+def test_near_names_are_told_and_beginnings_of_several_refused(studbook, real):
+    ids = sorted(set(real.frame["strategy_id"].to_list()))
     name = ids[7][:6] + "zz"
     assert "A birth must be named" in studbook("ancestors", name, code=2)
     near = ids[7][:8] + ("0" if ids[7][8] != "0" else "1") + ids[7][9:]

@@ -1,45 +1,17 @@
 """Descent in a pedigree, and the answers to questions about it, are what a plain reading of births says."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from genealogy_jobs import made_births, made_pedigree_of, one, small_job
 
 from cluster.genealogy.diversity import diversity_by_generation
 from cluster.genealogy.dynasty import dynasties, dynasty_of
 from cluster.genealogy.founders import founders_of
 from cluster.genealogy.lines import NOBODY, ancestors, contributions, descendants, first_line, founder_shares
-from cluster.genealogy.opening import open_pedigree
 from cluster.genealogy.operators import line_gains, operator_gains
 from cluster.genealogy.questions import QUESTIONS, answers
 from cluster.genealogy.spread import trait_counts, trait_frequencies
 from evolution.pedigree import MIGRANT, NO_PARENT, OPERATORS
-
-
-@pytest.fixture(scope="module")
-def births():
-    return made_births(3, 10, 20, seed=5, every=3)
-
-
-@pytest.fixture(scope="module")
-def made(births):
-    return made_pedigree_of(births)
-
-
-@pytest.fixture(scope="module")
-def view(tiny_values, tmp_path_factory):
-    return small_job(tiny_values, tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture(scope="module")
-def real(view):
-    return open_pedigree(view)
 
 
 def naive_ancestors(births, row):
@@ -54,6 +26,11 @@ def naive_ancestors(births, row):
                 found.add(at[int(parent)])
                 waiting.append(at[int(parent)])
     return found
+
+
+def one(row):
+    """The rows of one birth."""
+    return np.array([row], dtype=np.int32)
 
 
 # Descent

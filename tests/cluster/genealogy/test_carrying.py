@@ -1,16 +1,10 @@
 """A pedigree that is carried away is read back as it was: Newick by its grammar, GraphML by networkx, Parquet."""
 
 import io
-import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import networkx as nx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from genealogy_jobs import made_births, made_pedigree_of
 
 from cluster.genealogy.carrying import SUFFIXES, carry
 from cluster.genealogy.graphml import graphml
@@ -19,16 +13,6 @@ from cluster.genealogy.pedigree import LISTS, Pedigree
 from cluster.genealogy.table import SCHEMA, read_pedigree
 from evolution.pedigree import NO_PARENT
 from strategies.errors import UsageError
-
-
-@pytest.fixture(scope="module")
-def births():
-    return made_births(3, 10, 20, seed=5, every=3)
-
-
-@pytest.fixture(scope="module")
-def made(births):
-    return made_pedigree_of(births)
 
 
 def parse_newick(text):
