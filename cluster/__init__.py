@@ -4,8 +4,9 @@
 strategy away. Names are loaded when they are asked for, so that whoever needs one module pays for one.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from strategies.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from cluster.driver import resume_job, run_job
@@ -57,12 +58,4 @@ _HOMES = {
     "config_from": "settings",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'view')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_on_demand(__name__, __all__, _HOMES, otherwise="view")

@@ -5,8 +5,9 @@ strategies, `phenotype_of` back to the row that `fitness` takes. Names are loade
 whoever needs one module pays for one.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from strategies.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from strategies.codec import express
@@ -75,12 +76,4 @@ _HOMES = {
     "TEMPLATES": "templates",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'strategy')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_on_demand(__name__, __all__, _HOMES, otherwise="strategy")
