@@ -1,12 +1,13 @@
 """A portfolio carried away as one folder: its document, a stand-alone Python file a member, and one for the whole."""
 
-import pprint
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.export.python_target import python_text, wrapped
+from cluster.export.core import literal
+from cluster.export.engine_text import wrapped
+from cluster.export.python_target import python_text
 from cluster.portfolio_document import PortfolioDocument, document_of
 from cluster.portfolio_making import LOCKBOX_NOTE
 from cluster.report.numbers import count
@@ -95,7 +96,7 @@ def portfolio_files(
         n=count(len(weights), "strategy", "strategies"),
         method=found["method"],
         note=wrapped(LOCKBOX_NOTE),
-        weights=pprint.pformat(weights, width=100, sort_dicts=False),
+        weights=literal(weights),
     )
     runtime = (Path(__file__).parent / "export/runtime/portfolio.txt").read_text(encoding="utf-8")
     files["portfolio.py"] = (head + runtime).encode()

@@ -22,6 +22,7 @@ from cluster.market import Market, iso_time
 from cluster.portfolio_choice import SEEN, Choice, Elite, choose_members
 from cluster.portfolio_document import document_of
 from cluster.report.numbers import deflated_sharpe
+from cluster.run_folder import PORTFOLIO_FILE
 from cluster.shared_capital import contributions, shares, together
 from cluster.view import JobView
 from fitness.files import atomic_write_text
@@ -35,7 +36,6 @@ from strategies.errors import UsageError
 from strategies.strategy_json import strategy_from_dict
 
 Float64 = NDArray[np.float64]
-PORTFOLIO_FILE: Final = "portfolio.json"
 STRETCHES: Final[tuple[Stretch, ...]] = ("in_sample", "validation", "lockbox")
 CHOSEN_BY: Final = "what each adds to the Sharpe ratio beyond holding, in sample and in validation"
 N_INTERVALS: Final = 1000

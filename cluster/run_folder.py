@@ -14,6 +14,8 @@ from fitness.files import TEMPORARY_SUFFIX, atomic_write_files, make_folder, syn
 from strategies.errors import JournalError, UsageError
 
 BIRTHS_FILE = "births.parquet"
+PORTFOLIO_FILE = "portfolio.json"
+GENEALOGY_FILE = "genealogy.html"
 CANDIDATES = "candidates"
 ELITES = "elites"
 EPOCHS = "epochs"

@@ -20,13 +20,13 @@ from cluster.genealogy.opening import frame_of
 from cluster.genealogy.table import PEDIGREE_FILE
 from cluster.job_config import JobConfig
 from cluster.market import Market, open_market
-from cluster.portfolio_making import PORTFOLIO_FILE, make_portfolio, settings_of
+from cluster.portfolio_making import make_portfolio, settings_of
 from cluster.prices import PRICES_FILE
 from cluster.proof import OTHER_VERSIONS, REPRODUCED, STALE, TAKEN, Figure, Proof, compared
 from cluster.record_fields import CHOSEN, FIELDS, PORTFOLIO
 from cluster.replay import Replay, replay
 from cluster.report.regimes import REGIMES_FILE
-from cluster.run_folder import BIRTHS_FILE, CANDIDATES, ELITES
+from cluster.run_folder import BIRTHS_FILE, CANDIDATES, ELITES, PORTFOLIO_FILE
 from cluster.view import FINISHED, JobView
 from fitness.object_store import place_of
 from fitness.shards import load_shard

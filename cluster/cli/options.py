@@ -21,6 +21,9 @@ DataRoot = Annotated[
         show_default=True,
     ),
 ]
+BarsOfJob = Annotated[
+    str | None, typer.Option("--data", metavar="ROOT", help="Folder or URL of the bars; default: the job's.")
+]
 JobName = Annotated[
     str,
     typer.Argument(help="Job id, a unique beginning of one, or `latest`.", metavar="JOB", show_default=True),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.cli.app import command
-from cluster.cli.options import RUNS, JobName, JsonFlag, RunsRoot, reply_of
+from cluster.cli.options import RUNS, BarsOfJob, JobName, JsonFlag, RunsRoot, reply_of
 from cluster.cli.reply import say
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def portfolio(
         Path | None, typer.Option("--export", metavar="DIR", help="Also as a folder: JSON and stand-alone Python.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over what --export finds there.")] = False,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="ROOT", help="Folder or URL of the bars; default: the job's.")
-    ] = None,
+    data: BarsOfJob = None,
     root: RunsRoot = RUNS,
     as_json: JsonFlag = False,
 ) -> None:

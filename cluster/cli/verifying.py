@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.cli.app import command
-from cluster.cli.options import RUNS, JsonFlag, RunsRoot, reply_of
+from cluster.cli.options import RUNS, BarsOfJob, JsonFlag, RunsRoot, reply_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +25,7 @@ def verify(
     name: Annotated[str, typer.Argument(metavar="STRATEGY_OR_JOB", help="Candidate's or elite's id, or a job.")],
     job: Annotated[str | None, typer.Option("--job", help="The job that judged the strategy; default: any.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that its job judged, and the job itself.")] = False,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="ROOT", help="Folder or URL of the bars; default: the job's.")
-    ] = None,
+    data: BarsOfJob = None,
     root: RunsRoot = RUNS,
     as_json: JsonFlag = False,
 ) -> None:

@@ -8,7 +8,7 @@ import pprint
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cluster.export.bundle import Name, bundle
 from cluster.export.core_rules import TALIB_FAMILIES, feature_name, function_of, operand_text, truth_text, vote_lines
@@ -105,7 +105,7 @@ def core_source(
         _imports(carried.imports),
         *([_COMPILED] if "@compiled" in carried.source else []),
         f'STRATEGY_ID = "{strategy.id}"\nRULES = {strategy.text()!r}',
-        f"RISK = {_literal({name: strategy.to_dict()[name] for name in RISK})}",
+        f"RISK = {literal({name: strategy.to_dict()[name] for name in RISK})}",
         (Path(__file__).parent / "runtime/core.txt").read_text(encoding="utf-8").rstrip(),
         *([carried.source] if carried.source else []),
         *(["\n".join(aliases)] if aliases else []),
@@ -244,6 +244,6 @@ def _scale(strategy: Strategy) -> str:
     return " + ".join(["0.0", *terms])
 
 
-def _literal(value: Any) -> str:
-    """Plain JSON values as a Python literal."""
+def literal(value: object) -> str:
+    """Return plain JSON values as a Python literal, in lines that fit."""
     return pprint.pformat(value, width=100, sort_dicts=False)

@@ -48,11 +48,21 @@ def engine_text(
     _refuse_two_meanings(strategy, signals, source, engine)
     core_imports, _, core = signals.partition(_BREAK)
     runtime_imports, _, runtime = source.partition(_BREAK)
-    note = "" if record is None or record.get("passed") else f"\n{_NOT_PASSED}\n"
-    rules = f"{_wrapped(strategy.text())}\n{note}\n{manual.strip()}"
-    head = f'"""Strategy {strategy.id}, exported by Studbook.\n\n{rules}\n"""'
+    head = docstring(strategy, record, manual)
     values = ["\n".join(f"{name} = {value!r}" for name, value in constants.items())] if constants else []
     return _BREAK.join([f"{head}\n\n{_merged(core_imports, runtime_imports)}", core.rstrip(), *values, runtime])
+
+
+def docstring(strategy: Strategy, record: Mapping[str, Any] | None, manual: str) -> str:
+    """Return the docstring of an exported file: id, rules, whether it passed, and `manual`."""
+    note = "" if record is None or record.get("passed") else f"\n{_NOT_PASSED}\n"
+    text = "\n".join([wrapped(strategy.text()), note, manual.strip()])
+    return f'"""Strategy {strategy.id}, exported by Studbook.\n\n{text}\n"""'
+
+
+def wrapped(text: str) -> str:
+    """Return text as lines that fit, and that can't end a docstring."""
+    return "\n".join(textwrap.wrap(text.replace("\\", "/").replace('"""', "'''"), 110))
 
 
 def judged_with(record: Mapping[str, Any] | None) -> dict[str, float | str]:
@@ -98,7 +108,3 @@ def _merged(*blocks: str) -> str:
     """Import lines of several blocks, each once, plain imports first."""
     lines = {line for block in blocks for line in block.splitlines() if line}
     return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line)))
-
-
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text.replace("\\", "/").replace('"""', "'''"), 110))

@@ -4,17 +4,15 @@ The file holds the signals (`core.py`) and the market rules (`fitness/reference.
 back-test makes the trades that the kernel makes, bit for bit.
 """
 
-import pprint
-import textwrap
 from collections.abc import Mapping
 from dataclasses import fields
 from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.export.core import core_source
+from cluster.export.core import core_source, literal
 from cluster.export.core_rules import function_of
-from cluster.export.engine_text import judged_with
+from cluster.export.engine_text import docstring, judged_with
 from evolution.genome_strategy import operands_of
 from fitness.costs import Costs
 from fitness.evaluate import risk_rows
@@ -26,14 +24,10 @@ MARKET_RULES: Final = {
     "Costs": ("fitness.costs", "Costs"),
     "ExitReason": ("fitness.tally", "ExitReason"),
 }
-_DOCSTRING: Final = '''"""Strategy {id}, exported by Studbook.
-
-{text}
-
+_MANUAL: Final = """
 `signals(open, high, low, close, volume, ...)` says what is wanted at the close of each bar; `backtest(...)` plays it by
 the market rules that it was bred under; `python FILE BARS.csv` does both. Needs NumPy and TA-Lib.
-{note}"""
-'''
+"""
 _IMPORTS: Final = "import builtins\nimport csv\nimport json\nimport sys"
 
 
@@ -52,24 +46,12 @@ def python_text(strategy: Strategy, record: Mapping[str, Any] | None) -> str:
         bars_per_year=float(bars["BARS_PER_YEAR"]),
     )
     risk = [float(value) for value in risk_rows(phenotype_of(strategy)[None, :])[0]]
-    data = f"RISK_ROW = {risk!r}\nCOSTS = {_literal(_costs(record))}"
+    data = f"RISK_ROW = {risk!r}\nCOSTS = {literal(_costs(record))}"
     needed = dict.fromkeys(name for one in operands_of(strategy) for name in function_of(one).requires)
     data += f"\nEXTRA_COLUMNS = {list(needed)!r}"
     data += "".join(f"\n{name} = {value!r}" for name, value in bars.items())
     runtime = (Path(__file__).parent / "runtime/python.txt").read_text(encoding="utf-8")
-    return f"{docstring(_DOCSTRING, strategy, record)}\n{_IMPORTS}\n{core}\n\n{data}\n\n\n{runtime}"
-
-
-def docstring(form: str, strategy: Strategy, record: Mapping[str, Any] | None) -> str:
-    """Return the docstring of an exported file, `form` with its id, its rules and whether it passed."""
-    failed = record is not None and not record.get("passed")
-    note = "\nIt did NOT pass Studbook's gates: an example, no finding.\n" if failed else ""
-    return form.format(id=strategy.id, text=wrapped(strategy.text()), note=note)
-
-
-def wrapped(text: str) -> str:
-    """Return text as lines that fit, and that can't end a docstring."""
-    return "\n".join(textwrap.wrap(text.replace("\\", "/").replace('"""', "'''"), 110))
+    return f"{docstring(strategy, record, _MANUAL)}\n\n{_IMPORTS}\n{core}\n\n{data}\n\n\n{runtime}"
 
 
 def _costs(record: Mapping[str, Any] | None) -> dict[str, float]:
@@ -77,7 +59,3 @@ def _costs(record: Mapping[str, Any] | None) -> dict[str, float]:
     known = (record or {}).get("costs") or {}
     costs = {field.name: known[field.name] for field in fields(Costs) if field.name in known}
     return {"fee": 0.0, "slippage": 0.0, **{name: value for name, value in costs.items() if value not in (None, inf)}}
-
-
-def _literal(value: object) -> str:
-    return pprint.pformat(value, width=100, sort_dicts=False)

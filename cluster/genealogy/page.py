@@ -13,6 +13,7 @@ from cluster.genealogy.drawing_rules import judged_births, mattering, rules_of
 from cluster.genealogy.table import lines_of_births
 from cluster.report.markup import Html, element, joined
 from cluster.report.page import json_for_script
+from cluster.run_folder import GENEALOGY_FILE
 from cluster.view import FINISHED, JobView
 from cluster.worker import language_of
 from evolution.pedigree import OPERATORS, Births
@@ -20,7 +21,6 @@ from fitness.files import atomic_write_text
 from fitness.objectives import REASONS
 from strategies.species import SPECIES
 
-GENEALOGY_FILE: Final = "genealogy.html"
 RULES_BYTES: Final = 8 * 2**20
 """Of the texts of rules: with a page full of births this stays below 25 MiB, half of what MLflow shows."""
 _SCRIPTS: Final = tuple(f"genealogy{part}.js" for part in ("_data", "_tree", "_overlay", "_panel", ""))

@@ -46,11 +46,11 @@ def pooled_figure(parts: Sequence[Stretch], *, lockbox_read: bool) -> Figure:
             "nticks": 8 if right - left > 0.4 else 3,
             "tickangle": 0,
         }
-        layout["shapes"] += _shade(part.segment, left, right)
-        layout["annotations"].append(_label(SEGMENTS[part.segment], left))
+        layout["shapes"] += band(part.segment, left, right, "paper")
+        layout["annotations"].append(label(SEGMENTS[part.segment], left, "paper"))
     if not lockbox_read:
-        layout["shapes"] += _shade("lockbox", 1 - UNREAD_WIDTH, 1.0)
-        layout["annotations"].append(_label("Lockbox: not read", 1 - UNREAD_WIDTH))
+        layout["shapes"] += band("lockbox", 1 - UNREAD_WIDTH, 1.0, "paper")
+        layout["annotations"].append(label("Lockbox: not read", 1 - UNREAD_WIDTH, "paper"))
     return {"data": data, "layout": layout}
 
 
@@ -81,15 +81,17 @@ def _panel_lines(part: Stretch, suffix: str, *, legend: bool) -> list[Figure]:
     return lines
 
 
-def _shade(segment: str, left: float, right: float) -> list[Figure]:
+def band(segment: str, left: float | str, right: float | str, xref: str = "x") -> list[Figure]:
+    """Return the shade of a stretch, in a list; an empty one where it has none."""
     if segment not in BANDS:
         return []
-    return [{"type": "rect", "xref": "paper", "yref": "paper", "x0": left, "x1": right, "y0": 0, "y1": 1,
+    return [{"type": "rect", "xref": xref, "yref": "paper", "x0": left, "x1": right, "y0": 0, "y1": 1,
              "line": {"width": 0}, "fillcolor": BANDS[segment], "layer": "below"}]  # fmt: skip
 
 
-def _label(text: str, left: float) -> Figure:
-    return {"text": text, "x": left, "xref": "paper", "y": 1.0, "yref": "paper", "yanchor": "bottom", "xanchor": "left",
+def label(text: str, left: float | str, xref: str = "x") -> Figure:
+    """Return the name of a stretch, above its beginning."""
+    return {"text": text, "x": left, "xref": xref, "y": 1.0, "yref": "paper", "yanchor": "bottom", "xanchor": "left",
             "showarrow": False, "font": {"size": 12, "color": "@muted"}}  # fmt: skip
 
 
@@ -101,11 +103,7 @@ def shard_figure(symbol: str, parts: Sequence[Stretch]) -> Figure:
          "showlegend": False, "hovertemplate": "%{y:.2f}"}
         for curve, name, colour, width in reversed(LINES)
     ]  # fmt: skip
-    bands = [
-        {"type": "rect", "xref": "x", "yref": "paper", "x0": part.dates[0], "x1": part.dates[-1], "y0": 0, "y1": 1,
-         "line": {"width": 0}, "fillcolor": BANDS[part.segment], "layer": "below"}
-        for part in parts if part.segment in BANDS
-    ]  # fmt: skip
+    bands = [shade for part in parts for shade in band(part.segment, part.dates[0], part.dates[-1])]
     layout: Figure = {"height": 220, "title": {"text": symbol}, "shapes": bands, "hovermode": "x unified",
                       "xaxis": {"type": "date", "nticks": 5},
                       "yaxis": {"type": "log", "tickformat": ".3~g", "nticks": 5}}  # fmt: skip

@@ -25,6 +25,7 @@ from cluster.report.births import read_report_births
 from cluster.report.markup import Html, element, joined, section
 from cluster.report.numbers import by_merit
 from cluster.report.places import Page
+from cluster.run_folder import GENEALOGY_FILE
 
 if TYPE_CHECKING:
     from cluster.view import JobView
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Page", "json_for_script", "render_report"]
 
 DETAILED: Final = 5
-GENEALOGY: Final = "genealogy.html"
 _NAVIGATION: Final = {
     "verdict": "Verdict",
     "candidates": "Strategies",
@@ -166,10 +166,10 @@ def _document(view: "JobView", body: Html, page: Page) -> str:
 
 def _sibling(view: "JobView") -> list[Html]:
     """The way to the genealogy, in a list, if it lies beside; where a page has no neighbours the script says where."""
-    if not (view.run_dir / GENEALOGY).is_file():
+    if not (view.run_dir / GENEALOGY_FILE).is_file():
         return []
-    where = f"Genealogy: open {GENEALOGY}, which lies beside this page"
-    return [element("a", "Genealogy", href=GENEALOGY, data_sibling=where)]
+    where = f"Genealogy: open {GENEALOGY_FILE}, which lies beside this page"
+    return [element("a", "Genealogy", href=GENEALOGY_FILE, data_sibling=where)]
 
 
 def json_for_script(value: object) -> str:

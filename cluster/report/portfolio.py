@@ -7,7 +7,8 @@ from cluster.portfolio import redundant_with
 from cluster.report.charts import Figure
 from cluster.report.markup import Html, element, section
 from cluster.report.numbers import as_number, by_merit, count
-from cluster.report.whole_portfolio import PORTFOLIO_FILE, read_portfolio, whole_block
+from cluster.report.whole_portfolio import read_portfolio, whole_block
+from cluster.run_folder import PORTFOLIO_FILE
 
 if TYPE_CHECKING:
     from cluster.view import JobView

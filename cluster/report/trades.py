@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from cluster.report.charts import BANDS, Figure
+from cluster.report.charts import Figure, band, label
 from cluster.report.markup import Html, element
 from cluster.report.numbers import SEGMENTS, as_number, count
 from cluster.report.times import moment_text
@@ -82,14 +82,15 @@ def trade_figure(steps: pl.DataFrame | None, trades: pl.DataFrame, page: "Page")
         trades: of the candidate on this shard.
         page: where the prices go, once for all candidates.
     """
+    drawn = [] if steps is None else _stretches(steps)
     data: list[Figure] = [] if steps is None or steps.is_empty() else _price_lines(steps, page)
     marks = bundled(trades) if trades.height > MOST_MARKS else marks_of(trades)
     data += [*_ties(marks), *(_entries(marks, side) for side in SIDES), _exits(marks)]
     layout: Figure = {
         "height": 420,
         "hovermode": "closest",
-        "shapes": [] if steps is None else _bands(steps),
-        "annotations": [] if steps is None else _labels(steps),
+        "shapes": [shade for name, first, last in drawn for shade in band(name, first, last)],
+        "annotations": [label(SEGMENTS[name], first) for name, first, _ in drawn],
         "xaxis": {"type": "date", "nticks": 10},
         "yaxis": {"type": "log", "tickformat": ",.5~g", "nticks": 7, "title": {"text": "Price"}},
     }
@@ -219,22 +220,6 @@ def _stretches(steps: pl.DataFrame) -> list[tuple[str, str, str]]:
         first=pl.col("timestamp").first(), last=pl.col("timestamp").last()
     )
     return [(name, moment_text(first), moment_text(last)) for name, first, last in ends.rows()]
-
-
-def _bands(steps: pl.DataFrame) -> list[Figure]:
-    return [
-        {"type": "rect", "xref": "x", "yref": "paper", "x0": first, "x1": last, "y0": 0, "y1": 1, "line": {"width": 0},
-         "fillcolor": BANDS[name], "layer": "below"}
-        for name, first, last in _stretches(steps) if name in BANDS
-    ]  # fmt: skip
-
-
-def _labels(steps: pl.DataFrame) -> list[Figure]:
-    return [
-        {"text": SEGMENTS[name], "x": first, "xref": "x", "y": 1.0, "yref": "paper", "yanchor": "bottom",
-         "xanchor": "left", "showarrow": False, "font": {"size": 12, "color": "@muted"}}
-        for name, first, _ in _stretches(steps)
-    ]  # fmt: skip
 
 
 def _lead(record: Mapping[str, Any], trades: pl.DataFrame) -> str:

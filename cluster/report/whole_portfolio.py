@@ -4,18 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.report.charts import BANDS, Figure
+from cluster.report.charts import Figure, band, label
 from cluster.report.equity import POOL, Stretch, read_equity, stretches
 from cluster.report.markup import Html, element, table
 from cluster.report.numbers import NOT_READ, NOTHING, SEGMENTS, TITLES, as_number, count, figure
 from cluster.report.times import moment_text
+from cluster.run_folder import PORTFOLIO_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cluster.view import JobView
 
-PORTFOLIO_FILE: Final = "portfolio.json"
 MOST_POINTS: Final = 1200
 MOST_MEMBERS: Final = 6
 COMPARED: Final = {"equal_weight": "equal weights", "best_single": "the best alone", "hold": "buy and hold"}
@@ -83,9 +83,8 @@ def whole_figure(curve: Sequence[Sequence[Any]], members: Mapping[str, Sequence[
     for name in SEGMENTS:
         inside = [moment_text(row[0]) for row in curve if row[1] == name]
         if inside:
-            layout["annotations"].append(_label(SEGMENTS[name], inside[0]))
-        if inside and name in BANDS:
-            layout["shapes"].append(_band(name, inside[0], inside[-1]))
+            layout["annotations"].append(label(SEGMENTS[name], inside[0]))
+            layout["shapes"] += band(name, inside[0], inside[-1])
     return {"data": data, "layout": layout}
 
 
@@ -173,13 +172,3 @@ def _share(weight: object) -> str:
 def _rounded(value: object) -> float | None:
     number = as_number(value)
     return None if number is None else round(number, 5)
-
-
-def _band(name: str, first: str, last: str) -> Figure:
-    return {"type": "rect", "xref": "x", "yref": "paper", "x0": first, "x1": last, "y0": 0, "y1": 1,
-            "line": {"width": 0}, "fillcolor": BANDS[name], "layer": "below"}  # fmt: skip
-
-
-def _label(text: str, first: str) -> Figure:
-    return {"text": text, "x": first, "xref": "x", "y": 1.0, "yref": "paper", "yanchor": "bottom", "xanchor": "left",
-            "showarrow": False, "font": {"size": 12, "color": "@muted"}}  # fmt: skip

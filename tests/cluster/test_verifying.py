@@ -12,11 +12,11 @@ import pytest
 from cluster.cli import app
 from cluster.driver import versions
 from cluster.market import open_market
-from cluster.portfolio_making import PORTFOLIO_FILE, make_portfolio, write_portfolio
+from cluster.portfolio_making import make_portfolio, write_portfolio
 from cluster.proof import OTHER_VERSIONS, Figure, Proof, compared, leaves, same
 from cluster.record_fields import CHOSEN, FIELDS, PORTFOLIO
 from cluster.replay import replay
-from cluster.run_folder import CANDIDATES, ELITES
+from cluster.run_folder import CANDIDATES, ELITES, PORTFOLIO_FILE
 from cluster.verifying import proof_of, verify
 from fitness.shards import load_shard, shard_path, write_shard
 from strategies.errors import UsageError

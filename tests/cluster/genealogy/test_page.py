@@ -14,8 +14,9 @@ from cluster.genealogy.drawing import crossings, family_ranks, places
 from cluster.genealogy.drawing_columns import change_columns, shown, unpacked
 from cluster.genealogy.drawing_rules import generation_bests, mattering, rule_parts, rules_of
 from cluster.genealogy.lines import NOBODY, ancestors
-from cluster.genealogy.page import GENEALOGY_FILE, page_data, render_genealogy, write_genealogy
+from cluster.genealogy.page import page_data, render_genealogy, write_genealogy
 from cluster.genealogy.table import lines_of_births
+from cluster.run_folder import GENEALOGY_FILE
 from cluster.view import JobView, read_job
 from cluster.worker import language_of
 from evolution.pedigree import MIGRANT, Births, births_to_bytes, check_closed
