@@ -9,8 +9,11 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 export MPLBACKEND := Agg
 
+# The parts of the tests, longest first.
+PARTS  := chaos core cluster ray export pages
+
 .DEFAULT_GOAL := help
-.PHONY: help run test checks kernels lint types layers pytest pytest-core pytest-cluster pytest-chaos pytest-export docs chaos bench lock clean
+.PHONY: help run test checks kernels lint types layers pytest $(PARTS:%=pytest-%) docs chaos bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -51,7 +54,7 @@ test: ## Everything that must be green
 
 checks: lint types layers
 
-# Compiled once, while the checks run: four parts of the tests would do it four times, at the same time.
+# Compiled once, while the checks run: the parts of the tests would all do it at the same time.
 kernels: $(VENV)/.dev $(ENGINES)/.made
 	@$(BIN)/python -c "import tests.conftest; from cluster.compile_ahead import PARTS; [part() for part in PARTS.values()]"
 
@@ -65,31 +68,35 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-# Four parts beside each other, because tests are one process each and much of their time is waiting.
-CLUSTER := tests/cluster tests/soak cluster
-EXPORT := tests/export tests/pages
+# In parts beside each other, because tests are one process each and much of their time is waiting.
+RAY := $(wildcard tests/cluster/test_ray*.py) $(addprefix tests/cluster/test_,$(addsuffix .py,executor memory submit))
 LOOKED_AT := tests/cluster/genealogy $(foreach name,mlflow portfolio report verifying,$(wildcard tests/cluster/test_$(name)*.py))
-CHAOS := tests/chaos
 CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 export CHROMIUM
 
 pytest: $(VENV)/.dev $(ENGINES)/.made
-	@$(MAKE) --no-print-directory -j4 pytest-cluster pytest-chaos pytest-export pytest-core
-
-pytest-core: $(VENV)/.dev
-	$(BIN)/python -m pytest $(CLUSTER:%=--ignore=%) $(CHAOS:%=--ignore=%) $(EXPORT:%=--ignore=%)
-
-pytest-cluster: $(VENV)/.dev
-	$(BIN)/python -m pytest $(CLUSTER) $(LOOKED_AT:%=--ignore=%)
+	@$(MAKE) --no-print-directory -j4 $(PARTS:%=pytest-%)
 
 pytest-chaos: $(VENV)/.dev
-	$(BIN)/python -m pytest $(CHAOS)
+	$(BIN)/python -m pytest tests/chaos
+
+pytest-core: $(VENV)/.dev
+	$(BIN)/python -m pytest $(foreach folder,cluster tests/chaos tests/cluster tests/export tests/pages tests/soak,--ignore=$(folder))
+
+pytest-cluster: $(VENV)/.dev
+	$(BIN)/python -m pytest cluster tests/cluster tests/soak $(foreach path,$(RAY) $(LOOKED_AT),--ignore=$(path))
+
+pytest-ray: $(VENV)/.dev
+	$(BIN)/python -m pytest $(RAY)
 
 pytest-export: $(VENV)/.dev $(ENGINES)/.made
+	$(BIN)/python -m pytest tests/export
+
+pytest-pages: $(VENV)/.dev
 ifneq ($(CHROMIUM),)
-	$(BIN)/python -m pytest $(EXPORT) $(LOOKED_AT)
+	$(BIN)/python -m pytest tests/pages $(LOOKED_AT)
 else
-	$(BIN)/python -m pytest tests/export $(LOOKED_AT)
+	$(BIN)/python -m pytest $(LOOKED_AT)
 	@echo "NOT RUN: tests/pages, which look at the pages in a real Chromium: there is none here. Install one, or set CHROMIUM."
 endif
 
