@@ -201,6 +201,22 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="module")
+def market(config):
+    """The bars of the job of a module, its fixture `config`."""
+    from cluster.market import open_market
+
+    return open_market(config)
+
+
+@pytest.fixture(scope="module")
+def view(config, tmp_path_factory):
+    """That job, run."""
+    from cluster.driver import run_job
+
+    return run_job(config, root=tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture(scope="session")
 def write_small_job() -> Callable[..., Path]:
     """A function that puts bars and the file of a serial job of one symbol into a folder, and returns the folder."""

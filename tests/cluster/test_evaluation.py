@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.evaluation import ShardBench, assign, gather, learnable, prepare, screen_folds, screen_mask, windows_of
-from cluster.market import open_market
 from cluster.worker import CellEvaluation, breeding_of, on_screen_of
 from fitness.bank import FeatureBank
 from fitness.evaluate import evaluate
@@ -27,11 +26,6 @@ def config(tiny_values):
 
     screened = {**tiny_values["evolution"], "screen": {"enabled": True, "cells": 0.25, "whole_shards": False}}
     return config_from({**tiny_values, "evolution": screened}, where="test")
-
-
-@pytest.fixture(scope="module")
-def market(config):
-    return open_market(config)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from cluster.job_config import POOL
 from cluster.journal import FILE_NAME, Record, read_journal
 from cluster.judging import N_WORLDS
 from cluster.learnable import permuted_market
-from cluster.market import open_market
 from cluster.portfolio import is_redundant, redundant_with
 from cluster.promotion import Promotion
 from cluster.run_folder import read_entry
@@ -49,16 +48,6 @@ def config(tiny_values):
     from cluster.settings import config_from
 
     return config_from({**tiny_values, "gates": EASY}, where="test")
-
-
-@pytest.fixture(scope="module")
-def market(config):
-    return open_market(config)
-
-
-@pytest.fixture(scope="module")
-def view(config, tmp_path_factory):
-    return run_job(config, root=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import polars as pl
 import pytest
 
 from cluster.births_file import read_births
-from cluster.driver import run_job
-from cluster.market import open_market
 from cluster.prices import MOST_STEPS, PRICES_FILE, price_frame, prices_of, write_prices
 from cluster.report import render_report
 from cluster.report.behaviour_map import position, tiles_of
@@ -42,16 +40,6 @@ GATES = {
 def config(tiny_values):
     evolution = {**tiny_values["evolution"], "archive": {"enabled": True, "cells": 40}, "population_size": 24}
     return config_from({**tiny_values, "evolution": evolution, "gates": GATES}, where="test")
-
-
-@pytest.fixture(scope="module")
-def market(config):
-    return open_market(config)
-
-
-@pytest.fixture(scope="module")
-def view(config, tmp_path_factory):
-    return run_job(config, root=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

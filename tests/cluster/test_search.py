@@ -8,7 +8,6 @@ import pytest
 
 from cluster.births_file import read_births
 from cluster.driver import run_job
-from cluster.market import open_market
 from cluster.search import best_candidates, search
 from cluster.signals import Interrupted
 from evolution.pedigree import births_to_bytes, check_closed
@@ -19,11 +18,6 @@ def config(tiny_values):
     from cluster.settings import config_from
 
     return config_from(tiny_values, where="test")
-
-
-@pytest.fixture(scope="module")
-def market(config):
-    return open_market(config)
 
 
 @pytest.fixture(scope="module")

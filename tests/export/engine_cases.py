@@ -35,6 +35,8 @@ from tests.export.corpus import bank_of, strategies
 STYLES = {"plain": 0.02, "gaps": 0.02, "limit moves": 0.02, "flat": 0.02, "wild": 0.08}
 N_BARS = 160
 COLUMNS = ("Open", "High", "Low", "Close", "Volume")
+EVERY_KIND = ("exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short")
+"""What `counted` must have seen of enough of, before trades that are equal say much."""
 ISOLATED = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -141,6 +143,11 @@ def counted(rows: NDArray[np.float64]) -> Counter[str]:
     seen["same bar"] = int((rows[:, Trade.EXIT_BAR] == rows[:, Trade.ENTRY_BAR]).sum())
     seen["short"] = int((rows[:, Trade.SIDE] < 0).sum())
     return seen
+
+
+def assert_every_kind(seen: Counter[str], least: int) -> None:
+    """Say which kinds of trades there were too few of."""
+    assert {kind: seen[kind] for kind in EVERY_KIND if seen[kind] < least} == {}
 
 
 def assert_same_trades(

@@ -22,6 +22,7 @@ from tests.export.corpus import COSTS, bank_of, bars, our_trades, strategies
 from tests.export.engine_cases import (
     STYLES,
     assert_clean,
+    assert_every_kind,
     assert_same_trades,
     counted,
     frame_of,
@@ -71,9 +72,7 @@ def test_the_engine_makes_the_trades_and_the_equity_of_200_random_strategies():
         equity = result["_equity_curve"]["Equity"].to_numpy() / COSTS.start_equity
         np.testing.assert_allclose(equity, trace.equity, rtol=1e-9)
         seen += counted(rows)
-    assert all(
-        seen[what] >= 20 for what in ("exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short")
-    )
+    assert_every_kind(seen, 20)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -92,8 +91,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(style):
         assert_same_trades(case.found.trades, trades_in(result["_trades"]), context=f"{style} {seed} {case.strategy}")
         np.testing.assert_allclose(result["_equity_curve"]["Equity"], case.found.equity, rtol=1e-9, atol=1e-6)
         seen += counted(case.found.trades)
-    wanted = {"exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short"}
-    assert wanted <= {what for what, n in seen.items() if n >= 3}
+    assert_every_kind(seen, 3)
     assert seen["ruin"] > 0 or style != "wild"
 
 

@@ -20,7 +20,7 @@ from strategies.encoding import phenotype_of
 from strategies.strategy import Distance, Size
 from strategies.templates import TEMPLATES
 from tests.export.corpus import COSTS, bars, our_trades, strategies
-from tests.export.engine_cases import COLUMNS, STYLES, Case, counted, rough_case, rows_of
+from tests.export.engine_cases import COLUMNS, STYLES, Case, assert_every_kind, counted, rough_case, rows_of
 from tests.export.engine_jobs import assert_engine_agrees, case_file, file_of, market_of, run, trades_in
 
 N_BARS = 300
@@ -76,9 +76,7 @@ def test_freqtrade_makes_the_trades_of_200_random_strategies(everything):
     for number, strategy in enumerate(strategies(200)):
         rows = rows_of(our_trades(strategy, shard), COSTS.start_equity)
         seen += counted(assert_engine_agrees(answer[f"s{number}"], rows, market, strategy.text()))
-    assert all(
-        seen[what] >= 10 for what in ("exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short")
-    )
+    assert_every_kind(seen, 10)
 
 
 def test_every_rule_of_a_position_holds_on_bars_that_hurt(everything):
@@ -89,8 +87,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(everything):
             continue
         context = f"{name} {case.strategy}"
         seen += counted(assert_engine_agrees(answer[name], case.found.trades, market, context))
-    wanted = {"exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short"}
-    assert wanted <= {what for what, n in seen.items() if n >= 10}
+    assert_every_kind(seen, 10)
 
 
 def test_a_target_that_is_just_reached_is_reached(everything):

@@ -9,7 +9,7 @@ from evolution.genome_strategy import GenomeStrategy
 from fitness.folds import Window
 from fitness.played import trace_any
 from tests.export.corpus import COSTS, bank_of, bars, our_trades, strategies
-from tests.export.engine_cases import STYLES, counted, rough_case, rows_of
+from tests.export.engine_cases import STYLES, assert_every_kind, counted, rough_case, rows_of
 from tests.export.engine_jobs import assert_engine_agrees, case_file, file_of, market_of, run
 
 N_BARS = 250
@@ -45,9 +45,7 @@ def test_nautilus_makes_the_trades_of_200_random_strategies(everything):
     for number, strategy in enumerate(strategies(200)):
         rows = rows_of(our_trades(strategy, bars(n_bars=N_BARS)), COSTS.start_equity)
         seen += counted(assert_engine_agrees(answer[f"s{number}"], rows, market, strategy.text()))
-    assert all(
-        seen[what] >= 10 for what in ("exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short")
-    )
+    assert_every_kind(seen, 10)
 
 
 def test_every_rule_of_a_position_holds_on_bars_that_hurt(everything):
@@ -56,8 +54,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(everything):
     for name, (market, case) in rough.items():
         context = f"{name} {case.strategy}"
         seen += counted(assert_engine_agrees(answer[name], case.found.trades, market, context))
-    wanted = {"exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short"}
-    assert wanted <= {what for what, n in seen.items() if n >= 10}
+    assert_every_kind(seen, 10)
 
 
 def test_a_live_strategy_knows_its_history_and_no_bar_to_come(everything):

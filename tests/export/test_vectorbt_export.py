@@ -25,6 +25,7 @@ from tests.export.corpus import COSTS, bank_of, bars, our_trades, strategies
 from tests.export.engine_cases import (
     STYLES,
     assert_clean,
+    assert_every_kind,
     assert_same_trades,
     counted,
     frame_of,
@@ -90,9 +91,7 @@ def test_the_engine_makes_the_trades_and_the_equity_of_200_random_strategies():
         np.testing.assert_allclose(equity / COSTS.start_equity, trace.equity, rtol=RTOL)
         seen += counted(rows)
     assert own >= 40
-    assert all(
-        seen[what] >= 20 for what in ("exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short")
-    )
+    assert_every_kind(seen, 20)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -111,8 +110,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(style):
         if "ruin" not in theirs.reasons:
             np.testing.assert_allclose(equity, case.found.equity, rtol=RTOL)
         seen += counted(rows)
-    wanted = {"exit", "stop", "target", "trail", "time", "end", "reversal", "same bar", "short"}
-    assert wanted <= {what for what, n in seen.items() if n >= 3}
+    assert_every_kind(seen, 3)
     assert seen["ruin"] > 0 or style != "wild"
 
 
