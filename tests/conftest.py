@@ -15,6 +15,7 @@ _KERNELS = f"studbook-tests-numba-{os.getuid()}-{kernel_digest()}"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / _KERNELS))
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # under load, threads that wait for each other took minutes
+os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15: workers starved beside the other parts of the tests
 for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
 
