@@ -100,7 +100,7 @@ def make_portfolio(view: JobView, market: Market, settings: PortfolioSettings | 
     ids = sorted(one.id for one in choice.members)  # weights must not depend on the order of choice
     rows = np.stack([np.concatenate([seen[id_].returns[name].returns for name in SEEN]) for id_ in ids])
     weights = dict(zip(ids, weights_of(rows, settings.method, settings.max_weight).tolist(), strict=True))
-    members = {one.id: _member(examiner, records[one.id], STRETCHES) for one in choice.members}
+    members = {one.id: _and_lockbox(seen[one.id], examiner, records[one.id]) for one in choice.members}
     document = _document(choice, weights, members, examiner, seed=view.config.seed)
     strategies = [strategy_from_dict(records[id_]["strategy"], f"elite {id_}") for id_ in weights]
     identity = document_of(list(zip(strategies, weights.values(), strict=True)))
@@ -152,6 +152,12 @@ def _member(examiner: Examiner, record: Mapping[str, Any], stretches: Sequence[S
     examined = {name: examiner.examine(phenotype, name) for name in stretches}
     returns = {name: pool(one.traces) for name, one in examined.items()}
     return _Member(examined, returns, {name: examiner.pooled_beyond(one) for name, one in examined.items()})
+
+
+def _and_lockbox(seen: _Member, examiner: Examiner, record: Mapping[str, Any]) -> _Member:
+    """A member with its lockbox too."""
+    more = _member(examiner, record, ("lockbox",))
+    return _Member({**seen.examined, **more.examined}, {**seen.returns, **more.returns}, {**seen.beyond, **more.beyond})
 
 
 @dataclass(frozen=True, eq=False)

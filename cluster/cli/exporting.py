@@ -78,8 +78,12 @@ def export(
       studbook export rsi_reversion --to onnx --out rsi.onnx
     """
     from cluster.exported import export_elites, export_one
+    from strategies.errors import UsageError
 
     reply = reply_of(context, as_json=as_json)
+    if every is not None and (out is not None or job is not None):
+        other = "--out" if out is not None else "--job"
+        raise UsageError(f"`--all DIR` must be given without {other}: the job is the argument, and DIR where they go.")
     if every is not None or all_elites:
         documents = export_elites(name, to, every or Path(out or "exports"), root=root, force=force)
         lines = [document["file"] for document in documents] or ["no elites, nothing exported"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cluster.export.engine_text import engine_text, judged_with, runtime_source
+from fitness.timeframes import timeframe_us
 from strategies.strategy import Strategy
 
 _MARK: Final = "# account rules"
@@ -28,6 +29,7 @@ def trading_text(strategy: Strategy, record: Mapping[str, Any] | None, *, engine
     """
     name = class_name(strategy)
     constants = {name: value for name, value in judged_with(record).items() if name != "SLIPPAGE"} | _KNOWN
+    constants["BAR_US"] = timeframe_us(str(constants["TIMEFRAME"]))
     text = engine_text(strategy, record, engine=engine, manual=manual.replace("{name}", name), constants=constants)
     return text.replace(_MARK, account_rules(), 1).replace(_CLASS, name)
 

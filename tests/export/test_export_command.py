@@ -120,6 +120,8 @@ def test_what_a_target_can_not_express_ends_with_three_and_writes_nothing(tmp_pa
         (["../../etc/passwd"], 3, "must"),
         (["latest", "--all", "there"], 2, "must have been run"),
         (["macd", "--job", "nothing"], 2, "must"),
+        (["latest", "--all", "there", "--out", "here"], 2, "must be given without --out"),
+        (["latest", "--all", "there", "--job", "latest"], 2, "must be given without --job"),
     ],
 )
 def test_nonsense_is_told_by_name(

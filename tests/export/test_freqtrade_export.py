@@ -90,6 +90,10 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(everything):
     assert_every_kind(seen, 10)
 
 
+def test_candles_of_another_width_are_refused(everything):
+    assert everything[-1]["refusal"] == "`timeframe` must be 1d, which it was bred on, but was 1h."
+
+
 def test_a_target_that_is_just_reached_is_reached(everything):
     market, case = everything[2]["touching"]
     rows, found = case.found.trades, everything[-1]["touching"]

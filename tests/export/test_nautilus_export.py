@@ -68,6 +68,11 @@ def test_a_live_strategy_knows_its_history_and_no_bar_to_come(everything):
     assert n_trades >= 20
 
 
+def test_bars_of_another_width_are_refused(everything):
+    assert everything[-1]["refusal"].startswith("`bar_type` must be of 1d bars, which it was bred on, but was ")
+    assert "1-HOUR" in everything[-1]["refusal"]
+
+
 def test_text_is_the_same_each_time_and_compiles():
     texts = [nautilus_text(one, None) for one in strategies(40)]
     assert texts == [nautilus_text(one, None) for one in strategies(40)]

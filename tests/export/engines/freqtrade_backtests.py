@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from freqtrade.data.history import get_timerange
 from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import Exchange
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.persistence import LocalTrade
@@ -150,6 +151,16 @@ class Tester:
             for row in found["results"].itertuples()
         ]
 
+    def refusal(self, file, frame):
+        """What a file says of candles that are not of its width."""
+        strategy = self.strategy(file)
+        strategy.timeframe = "1h"
+        try:
+            strategy.populate_indicators(frame.copy(), {"pair": self.pair})
+        except OperationalException as error:
+            return str(error)
+        return "nothing"
+
     def is_causal(self, file, frame):
         """Whether candles that are cut off change nothing of what is said before."""
         strategy, tags = self.strategy(file), {"pair": self.pair}
@@ -174,6 +185,7 @@ def main():
             if key not in testers:
                 testers[key] = Tester(futures=file["futures"], fee=fee, cash=market["cash"], first=file)
             answer[file["name"]] = testers[key].trades(file, frame)
+            answer["refusal"] = testers[key].refusal(file, frame)
             if "cuts" in file and testers[key].is_causal(file, frame):
                 answer["causal"].append(file["name"])
     Path(sys.argv[2]).write_text(json.dumps(answer))

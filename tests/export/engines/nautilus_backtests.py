@@ -99,6 +99,15 @@ def strategy_of(file, module, instrument, bar_type):
     return getattr(module, file["class"])(config)
 
 
+def refusal(file, instrument):
+    """What a file says of bars that are not of its width."""
+    try:
+        strategy_of(file, loaded(file["path"]), instrument, BarType.from_str(f"{instrument.id}-1-HOUR-LAST-EXTERNAL"))
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
 def trades(engine, file, market, data):
     """The trades of one file."""
     instrument, bar_type = market["instrument"], market["bar_type"]
@@ -127,6 +136,7 @@ def main():
         columns = {**market["bars"], "timestamp": market["bars"]["time"]}
         market |= {"instrument": instrument, "bar_type": bar_type, "columns": columns}
         engine = engine_of(instrument, market["cash"])
+        answer["refusal"] = refusal(market["files"][0], instrument)
         data = loaded(market["files"][0]["path"]).market_data(instrument, bar_type, columns)
         engine.add_data(data)
         for file in market["files"]:
