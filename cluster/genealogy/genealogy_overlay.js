@@ -1,10 +1,13 @@
 "use strict";
 // What lies over the tree: kin of the chosen birth, candidates and elites, axes, legend, and what the pointer is on.
 const MOST_DASHED = 3000; // dashes are slow
+const MOST_TRACED = 2000; // more kin than that, one by one, would hide the tree
+const traced = (rows) => tree.mode === "births" || rows.size <= MOST_TRACED;
 const drawKin = (look) => {
   if (chosen.row === NOBODY) return;
   const size = Math.max(2.2, radius() * 0.9);
   for (const [rows, ink] of [[chosen.descendants, look.descent], [chosen.ancestors, look.chosen]]) {
+    if (!traced(rows)) { drawShares(rows, ink); continue; }
     pen.strokeStyle = ink; pen.fillStyle = ink; pen.lineWidth = 1.3;
     const within = ink === look.chosen ? [chosen.row, ...rows] : [...rows];
     for (const second of [true, false]) {
@@ -19,7 +22,28 @@ const drawKin = (look) => {
     if (tree.mode === "marks") for (const row of rows) disc(row, size);
     else for (const row of rows) { ring(row, radius() + 1.5); }
   }
+  if (!traced(chosen.ancestors)) drawFirstLine(look);
   pen.strokeStyle = look.ink; pen.lineWidth = 2; ring(chosen.row, Math.max(7, radius() + 3));
+};
+// How many of each mark's births are kin, as that part of its height.
+const drawShares = (rows, ink) => {
+  pen.fillStyle = ink; pen.globalAlpha = 0.75;
+  for (const group of groupsOf(tree.bin)) {
+    const { left, width } = columnOf(group);
+    if (beside(group, left, width)) continue;
+    for (const mark of marksOf(group)) {
+      const n = mark.rows.reduce((sum, row) => sum + rows.has(row), 0), high = (mark.bottom - mark.top) * tree.ky;
+      if (n) pen.fillRect(left, screenY(mark.top), width, Math.max(0.5, (high * n) / mark.rows.length));
+    }
+  }
+  pen.globalAlpha = 1;
+};
+const drawFirstLine = (look) => {
+  for (const [ink, width] of [[look.paper, 4], [look.ink, 1.6]]) {
+    pen.strokeStyle = ink; pen.lineWidth = width; pen.beginPath();
+    for (let row = chosen.row; births.first[row] !== NOBODY; row = births.first[row]) lineage(row, births.first[row]);
+    pen.stroke();
+  }
 };
 const ring = (row, size) => {
   pen.beginPath(); pen.arc(screenX(births.generation[row]), screenY(worldY[row]), size, 0, 7); pen.stroke();
@@ -96,7 +120,9 @@ const told = () => {
   const text = tree.mode === "births"
     ? `Each dot is one birth. Solid lines come from first parents, dotted ones from second parents (left out where more than ${count(MOST_LINES)} lines would be in view).`
     : `Aggregated: each mark is all births of one family on one island in ${bins}, its height their number, ${colours}. Families too few to be seen share a mark with their neighbours. Zoom in for single births.`;
-  if (level.textContent !== text) level.textContent = text;
+  const filled = ["ancestors", "descendants"].filter((name) => !traced(chosen[name]));
+  const kin = filled.length ? ` The filled part of a mark is ${filled.join(" or ")}.${traced(chosen.ancestors) ? "" : " The line leads through first parents."}` : "";
+  if (level.textContent !== text + kin) level.textContent = text + kin;
 };
 
 // ---- what the pointer is on -----------------------------------------------------------------------------------------

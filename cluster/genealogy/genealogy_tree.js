@@ -197,13 +197,18 @@ const drawLanes = (look) => {
   for (let island = 1; island < nIslands; island++) { const y = Math.round(screenY(island)) + 0.5; pen.moveTo(0, y); pen.lineTo(tree.width, y); }
   pen.stroke();
 };
+const columnOf = (group) => {
+  const whole = tree.bin * tree.kx, gap = Math.min(4, whole * 0.3);
+  return { left: screenX(group.begin) - tree.kx / 2 + gap / 2, width: whole - gap, gap };
+};
+const beside = (group, left, width) =>
+  left > tree.width || left + width < PAD.left - width || screenY(group.island + 1) < 0 || screenY(group.island) > tree.height;
 const drawMarks = (look) => {
-  const width = tree.bin * tree.kx, gap = Math.min(4, width * 0.3);
   const faint = chosen.row === NOBODY ? 1 : 0.28;
   const before = new Map();
   for (const group of groupsOf(tree.bin)) {
-    const left = screenX(group.begin) - tree.kx / 2 + gap / 2;
-    if (left > tree.width || left + width < PAD.left - width || screenY(group.island + 1) < 0 || screenY(group.island) > tree.height) continue;
+    const { left, width, gap } = columnOf(group);
+    if (beside(group, left, width)) continue;
     for (const mark of marksOf(group)) {
       const y = screenY(mark.top), high = (mark.bottom - mark.top) * tree.ky;
       pen.fillStyle = markColour(mark);
@@ -212,9 +217,9 @@ const drawMarks = (look) => {
         pen.globalAlpha = 0.3 * faint; pen.beginPath(); pen.moveTo(old.right, old.y); pen.lineTo(left, y);
         pen.lineTo(left, y + high); pen.lineTo(old.right, old.y + old.high); pen.fill();
       }
-      if (mark.families.length === 1) before.set(key, { right: left + width - gap, y, high });
+      if (mark.families.length === 1) before.set(key, { right: left + width, y, high });
       pen.globalAlpha = faint;
-      pen.fillRect(left, y, width - gap, Math.max(1, high - (high > 5 ? 1 : 0.4)));
+      pen.fillRect(left, y, width, Math.max(1, high - (high > 5 ? 1 : 0.4)));
     }
   }
   pen.globalAlpha = 1;

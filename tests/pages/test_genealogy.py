@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cluster.births_file import read_births
-from cluster.genealogy.lines import Lines, ancestors
+from cluster.genealogy.lines import Lines, ancestors, descendants
 from cluster.genealogy.page import render_genealogy, write_genealogy
 from cluster.genealogy.table import lines_of_births
 from cluster.tracking import replay
@@ -276,6 +276,13 @@ def test_fifty_thousand_births_are_marks_that_open(
     click_on(page, last)
     expected = {name_of(int(births.birth_id[row])) for row in ancestors(lines, np.array([last], dtype=np.int32))}
     assert highlighted(page) == expected
+    assert "filled part" not in page.inner_text("#level")
+    founders = [row for row in ancestors(lines, np.array([last], dtype=np.int32)) if births.parent_a[row] == NO_PARENT]
+    founder = max(founders, key=lambda row: len(descendants(lines, np.array([row], dtype=np.int32))))
+    page.evaluate(f"() => genealogy.choose({founder})")  # a click would choose the best of its mark
+    page.check("#descendants")
+    assert page.evaluate("() => { genealogy.draw(); return genealogy.chosen().descendants.size; }") > 2000
+    assert page.inner_text("#level").endswith("The filled part of a mark is descendants.")
     marks = page.evaluate(
         "() => { let n = 0; for (let x = 70; x < 700; x += 3) n += !!genealogy.hit(x, 200)?.mark; return n; }"
     )
