@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ JOURNAL_FORMAT = 5
 FILE_NAME = "journal.jsonl"
 GENESIS = "0" * 64
 _SEAL = ',"hash":"'
+_BEGINNING = re.compile(rb'\{"n":\d+,"at":"')
 _SEAL_LENGTH = len(_SEAL) + 64 + len('"}')
 _LOCK_PATIENCE_S = 1.0
 
@@ -90,6 +92,11 @@ def read_journal(path: Path) -> Reading:
         if tail and isinstance(record, Record):
             whole = (*records, record)
             return Reading(whole, hash_of(line), end + len(line), lacks_newline=True, torn=False)
+    if _BEGINNING.search(tail, 1):
+        raise JournalError(
+            f"A torn line of a journal must be its last, but another record began in it: the end of line "
+            f"{len(records) + 1} is damaged ({path})."
+        )
     if not records:
         raise JournalError(f"A journal must hold at least its first record, but held no complete line ({path}).")
     return Reading(tuple(records), previous, end, lacks_newline=False, torn=bool(tail))

@@ -81,6 +81,15 @@ def test_cut_in_the_first_record_is_refused(written):
             read_journal(path)
 
 
+@pytest.mark.parametrize("cut", [0, 40])
+def test_two_lines_run_together_are_no_torn_one(written, cut):
+    path, _ = written
+    *lines, before, last = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines, before + b"\x0b" + last[: len(last) - cut]]))
+    with pytest.raises(JournalError, match=f"another record began in it: the end of line {len(lines) + 1} is damaged"):
+        read_journal(path)
+
+
 @pytest.mark.chaos
 def test_bit_flips_are_mended_or_refused(written, amount):
     """500 of them, 20,000 under `make chaos`; opened to be written too, and what was mended goes on."""
