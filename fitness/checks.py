@@ -36,6 +36,8 @@ SHOWN_ROWS = 20
 """Findings kept with their row for each rule; the rest is counted."""
 SHOWN_LINES = 20
 """Findings printed in an error text; the rest is counted."""
+SHOWN_CHARACTERS = 200
+"""Of a value in such a text; its length is told where that is more."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -71,8 +73,13 @@ class Finding:
         line = f" (line {self.line})" if self.line is not None else ""
         row = f"row {self.row}{line}" if self.row is not None else ""
         where = ", ".join(part for part in (row, f"column {self.column!r}" if self.column else "") if part)
-        value = f", but was {self.value}" if self.value else ""
+        value = f", but was {_shortened(self.value)}" if self.value else ""
         return f"{where + ': ' if where else ''}{self.message}{value}; {self.mend}"
+
+
+def _shortened(value: str) -> str:
+    """A cell that fits on a terminal: a whole line can be one where the file has another separator."""
+    return value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}... ({len(value):,} characters)"
 
 
 class BarsRefusedError(DataError):

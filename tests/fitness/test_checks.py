@@ -14,6 +14,7 @@ from fitness.checks import (
     OHLC_TOLERANCE,
     PRICES,
     SCHEMA,
+    SHOWN_CHARACTERS,
     SHOWN_ROWS,
     BarsRefusedError,
     check_bars,
@@ -165,6 +166,15 @@ def test_long_lists_are_counted() -> None:
     assert sum(f.count for f in found) == 1000
     with pytest.raises(BarsRefusedError, match=r"(?s)1000 x negative price.*and 980 more"):
         refuse_errors(found, "x")
+
+
+def test_a_long_cell_is_shown_from_its_beginning() -> None:
+    frame = sound().with_columns(close=pl.Series([None, *sound()["close"][1:]], dtype=pl.Float64))
+    found = check_bars(frame, "x", cells={"close": pl.Series(["9" * 5000, *["1"] * 5])})
+    with pytest.raises(BarsRefusedError) as refused:
+        refuse_errors(found, "x")
+    assert f"but was {'9' * SHOWN_CHARACTERS}... (5,000 characters); " in str(refused.value)
+    assert len(str(refused.value)) < SHOWN_CHARACTERS + 300
 
 
 def test_wrong_frames_are_refused() -> None:
