@@ -56,7 +56,7 @@ checks: lint types layers
 
 # Compiled once, while the checks run: the parts of the tests would all do it at the same time.
 kernels: $(VENV)/.dev $(ENGINES)/.made
-	@$(BIN)/python -c "import tests.conftest; from cluster.compile_ahead import PARTS; [part() for part in PARTS.values()]"
+	@$(BIN)/python -c "import tests.conftest; from cluster.compile_ahead import CompileAhead; CompileAhead().wait()"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
