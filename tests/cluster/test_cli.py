@@ -82,9 +82,10 @@ def test_help_loads_nothing_heavy_and_answers_in_half_a_second(tmp_path: Path) -
     assert loaded.stdout == "[]\n"
     seconds = []
     for _ in range(6):
-        start = time.perf_counter()
+        before = os.times()
         subprocess.run([*MAIN, "--help"], env=env, capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
+        after = os.times()  # of the processor: a busy machine takes longer by the clock
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(seconds) < 0.5, seconds
 
 
