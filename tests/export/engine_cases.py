@@ -117,6 +117,12 @@ def kernels_signals(strategy: Strategy, shard: Shard) -> dict[str, Any]:
     return dict(zip(ROLES, play.masks, strict=True)) | {"atr": bank.atr(), "scale": play.scale}
 
 
+def give(module: Any, case: Case) -> None:
+    """Let an exported file trade the signals of a case by the risks of its strategy."""
+    module.RISK = risk_of(case.strategy)
+    module.signals = lambda *_, **__: case.signals
+
+
 def risk_of(strategy: Strategy) -> dict[str, Any]:
     """`RISK` as it stands in an exported file."""
     return {name: strategy.to_dict()[name] for name in RISK}

@@ -26,9 +26,9 @@ from tests.export.engine_cases import (
     assert_same_trades,
     counted,
     frame_of,
+    give,
     kernels_signals,
     reasons_of,
-    risk_of,
     rough_case,
     rows_of,
     ruinous_case,
@@ -82,8 +82,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(style):
     for seed in range(40):
         extra = {"slippage": 0.003 * (seed % 3), "lot_size": 5.0 * (seed % 2), "leverage_cap": 1.0 + seed % 4}
         case = rough_case(seed, style, **extra)
-        module.RISK = risk_of(case.strategy)
-        module.signals = lambda *_, case=case, **__: case.signals
+        give(module, case)
         result = run(
             module, case.frame, cash=1e6, commission=case.costs.fee, slippage=case.costs.slippage,
             leverage=case.costs.leverage_cap, lot=case.costs.lot_size,
@@ -99,8 +98,7 @@ def test_ruin_ends_all_trading():
     module = module_of(BASE)
     for stop, reason in ((None, "ruin"), (50.0, "stop")):
         case = ruinous_case(BASE, stop=stop)
-        module.RISK = risk_of(case.strategy)
-        module.signals = lambda *_, case=case, **__: case.signals
+        give(module, case)
         result = run(module, case.frame, cash=1e6, commission=case.costs.fee, slippage=case.costs.slippage)
         theirs = trades_in(result["_trades"])
         np.testing.assert_allclose(result["_equity_curve"]["Equity"], case.found.equity, rtol=1e-9)

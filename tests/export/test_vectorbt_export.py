@@ -29,8 +29,8 @@ from tests.export.engine_cases import (
     assert_same_trades,
     counted,
     frame_of,
+    give,
     kernels_signals,
-    risk_of,
     rough_case,
     rows_of,
     ruinous_case,
@@ -100,8 +100,7 @@ def test_every_rule_of_a_position_holds_on_bars_that_hurt(style):
     module = module_of(BASE)
     for seed in range(40):
         case = rough_case(seed, style, slippage=0.003 * (seed % 3), lot_size=5.0 * (seed % 2))
-        module.signals = lambda *_, case=case, **__: case.signals
-        module.RISK = risk_of(case.strategy)
+        give(module, case)
         theirs, equity = simulated(
             module, case.frame, fees=case.costs.fee, slippage=case.costs.slippage, lot=case.costs.lot_size
         )
@@ -118,8 +117,7 @@ def test_ruin_ends_all_trading():
     module = module_of(BASE)
     for stop, reason in ((None, "ruin"), (50.0, "stop")):
         case = ruinous_case(BASE, stop=stop)
-        module.RISK = risk_of(case.strategy)
-        module.signals = lambda *_, case=case, **__: case.signals
+        give(module, case)
         theirs, _ = simulated(module, case.frame, fees=case.costs.fee, slippage=case.costs.slippage)
         assert_same_trades(case.found.trades, theirs, context=reason, rtol=RTOL)
         assert list(theirs.reasons) == [reason]
