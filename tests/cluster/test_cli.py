@@ -74,7 +74,7 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Help
 
 
-def test_help_loads_nothing_heavy_and_answers_in_half_a_second(tmp_path: Path) -> None:
+def test_help_loads_nothing_heavy_and_takes_no_half_second_of_the_processor(tmp_path: Path) -> None:
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = str(tmp_path)
     probe = f"import sys, cluster.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
